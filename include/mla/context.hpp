@@ -1,0 +1,59 @@
+// Context: runs batches of tokens through a model.
+#pragma once
+#include <memory>
+#include <span>
+
+#include <mla/batch.hpp>
+#include <mla/host.hpp>
+#include <mla/kv_cache.hpp>
+#include <mla/model.hpp>
+
+namespace mla {
+
+struct ContextOptions {
+  AttentionMode attention = AttentionMode::automatic;
+  int n_ctx = 4096;                        ///< rows of the cache that the context makes for itself
+  int n_ubatch = 512;                      ///< tokens computed at once; longer batches are cut
+  CacheType cache_type_k = CacheType::f16;
+  CacheType cache_type_v = CacheType::f16;
+  std::shared_ptr<KvCache> cache;          ///< a cache to use instead; its layout must be the one the mode needs
+  int n_threads = 0;                       ///< of the context's own pool; 0: the processors this process may use
+  std::shared_ptr<ThreadPool> thread_pool; ///< a pool to use instead
+  std::shared_ptr<Allocator> allocator;    ///< nullptr: default_allocator()
+  AbortCallback abort;                     ///< polled while computing
+};
+
+/// Activations, logits and threads for one stream of computation. Used by one thread at a time;
+/// any number of contexts may share a model. Keeps the model alive.
+class Context {
+ public:
+  /// Throws Error: invalid_argument (sizes, or a cache of another shape or layout), out_of_memory.
+  explicit Context(std::shared_ptr<const Model> model, const ContextOptions& options = {});
+  ~Context();
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+
+  /// Adds the batch to the cache and computes the logits it asks for.
+  /// Throws Error: invalid_argument, cache_full, aborted, out_of_memory; the cache is then as it was before the call,
+  /// and there are no logits.
+  void decode(const Batch& batch);
+
+  /// Logits of row i of the last batch, [n_vocab]; valid until the next decode(). Throws invalid_argument if row i asked for none.
+  std::span<const float> logits(int i) const;
+  /// Logits of the last row that asked for them.
+  std::span<const float> logits() const;
+
+  const std::shared_ptr<const Model>& model() const noexcept;
+  KvCache& cache() noexcept;
+  const ContextOptions& options() const noexcept;
+  int n_threads() const noexcept;
+
+  /// Makes a running decode() stop with Status::aborted within 200 ms; from any thread. Without effect on later calls.
+  void abort() noexcept;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mla

@@ -1,0 +1,75 @@
+// KvCache: the keys and values of the sequences that a context works on.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <mla/host.hpp>
+#include <mla/types.hpp>
+
+namespace mla {
+
+/// The sizes that a cache row depends on; Model::cache_shape() fills it.
+struct CacheShape {
+  int n_layers = 0;
+  int n_heads = 0;
+  int n_nope = 0;    ///< width of a head's key without rope
+  int n_rope = 0;    ///< width of the rope part, shared by all heads
+  int n_value = 0;   ///< width of a head's value
+  int n_latent = 0;  ///< kv_lora_rank, width of the latent c
+
+  bool operator==(const CacheShape&) const = default;
+};
+
+struct KvCacheOptions {
+  CacheLayout layout = CacheLayout::latent;
+  int n_ctx = 4096;                     ///< token rows in all sequences together, rounded up to whole pages
+  CacheType type_k = CacheType::f16;    ///< latent rows, or keys of the expanded layout
+  CacheType type_v = CacheType::f16;    ///< values of the expanded layout; the latent layout has none
+  std::shared_ptr<Allocator> allocator; ///< nullptr: default_allocator()
+};
+
+/// Pages of 64 token rows, reference-counted: copies of a sequence share pages until one of them writes.
+/// Used by one context at a time; not thread-safe. Positions within a sequence need not be contiguous.
+class KvCache {
+ public:
+  static constexpr int page_rows = 64;
+
+  /// Throws Error: invalid_argument (a size that can't be, or a row type that doesn't divide the row).
+  /// Memory for pages is taken from the allocator as they are first needed and kept for reuse.
+  KvCache(const CacheShape& shape, const KvCacheOptions& options);
+  ~KvCache();
+  KvCache(KvCache&&) noexcept;
+  KvCache& operator=(KvCache&&) noexcept;
+
+  const CacheShape& shape() const noexcept;
+  const KvCacheOptions& options() const noexcept;
+
+  /// Bytes that a cache of this shape takes when its n_ctx rows are all in use; allocates nothing.
+  static std::uint64_t bytes_at_capacity(const CacheShape& shape, const KvCacheOptions& options);
+  std::uint64_t bytes() const noexcept;       ///< bytes of the pages that sequences refer to now; shared pages count once
+  std::uint64_t row_bytes() const noexcept;   ///< bytes a token takes, all layers together
+  int n_pages_used() const noexcept;
+  int n_pages() const noexcept;
+
+  /// Removes the positions p0 <= p < p1 of a sequence; p1 < 0 means to its end. True if the sequence had any.
+  bool seq_rm(SequenceId seq, Position p0 = 0, Position p1 = -1);
+  /// Replaces sequence `to` by a copy of positions p0 <= p < p1 of `from`, sharing pages. Throws invalid_argument if from == to.
+  void seq_cp(SequenceId from, SequenceId to, Position p0 = 0, Position p1 = -1);
+  /// Removes every sequence but this one.
+  void seq_keep(SequenceId seq);
+  void clear() noexcept;
+
+  int seq_len(SequenceId seq) const noexcept;           ///< rows of the sequence
+  Position seq_pos_min(SequenceId seq) const noexcept;  ///< -1 if empty
+  Position seq_pos_max(SequenceId seq) const noexcept;  ///< -1 if empty
+
+  class Impl;  ///< for the library's own use
+  Impl& impl() noexcept { return *impl_; }
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mla

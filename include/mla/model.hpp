@@ -1,0 +1,64 @@
+// Model: weights, sizes and vocabulary of one model file. Immutable after load.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <mla/host.hpp>
+#include <mla/kv_cache.hpp>
+#include <mla/tokenizer.hpp>
+#include <mla/types.hpp>
+
+namespace mla {
+
+struct ModelOptions {
+  bool use_mmap = true;                  ///< map the file; false reads it into memory from the allocator
+  ProgressCallback progress;             ///< phases "read", "derive"; false stops the load with Status::aborted
+  std::shared_ptr<Allocator> allocator;  ///< nullptr: default_allocator()
+  std::shared_ptr<LogSink> log;          ///< nullptr: silence
+  /// Metadata keys to take instead of the file's, e.g. {"deepseek2.expert_group_count", "8"}; values as decimal text,
+  /// "true" or "false". A key that the loader does not read is an error.
+  std::map<std::string, std::string> overrides;
+};
+
+/// The facts of a model that hosts ask for.
+struct ModelInfo {
+  std::string name;            ///< general.name, may be empty
+  std::string architecture;    ///< "deepseek2"
+  int n_vocab = 0;
+  int n_embd = 0;
+  int n_layers = 0;
+  int n_ctx_train = 0;         ///< context length that the file states
+  int n_experts = 0;           ///< routed experts of a layer; 0 for a dense model
+  int n_experts_used = 0;
+  std::uint64_t n_parameters = 0;
+  std::uint64_t weight_bytes = 0;   ///< size of all tensors
+  std::uint64_t derived_bytes = 0;  ///< memory taken beside the file, for k_b and v_b that it lacks
+};
+
+class Model {
+ public:
+  /// Opens a GGUF file; of a split model any part may be named.
+  /// Throws Error: not_found, io_error, bad_file, unsupported, out_of_memory, aborted; names the file and the key or tensor.
+  static std::shared_ptr<const Model> load(const std::string& path, const ModelOptions& options = {});
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const ModelInfo& info() const noexcept;
+  CacheShape cache_shape() const noexcept;
+  /// Throws Error(unsupported) if the file has no tokenizer that this version knows; such a model still runs on token ids.
+  const Tokenizer& tokenizer() const;
+  /// The file's chat template (Jinja), empty if it has none.
+  const std::string& chat_template() const noexcept;
+
+  class Impl;  ///< for the library's own use
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mla

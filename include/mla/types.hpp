@@ -1,0 +1,34 @@
+// Plain types that several headers share.
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+namespace mla {
+
+using Token = std::int32_t;       ///< index into the vocabulary
+using Position = std::int32_t;    ///< place of a token in its sequence, from 0
+using SequenceId = std::int32_t;  ///< names a sequence in a cache; any value from 0
+
+/// How attention is computed and what the KV cache holds (docs/attention.md).
+enum class AttentionMode : int {
+  automatic = 0,     ///< "auto": latent cache; expanded or absorbed mathematics, whichever is cheaper for the step
+  deepseek2 = 1,     ///< "deepseek2": keys and values of every head in the cache, plain multi-head attention
+  deepseek_mla = 2,  ///< "deepseek-mla": latent cache, absorbed mathematics always
+};
+
+/// What a row of the KV cache holds.
+enum class CacheLayout : int {
+  latent = 0,    ///< (c | k_pe): kv_lora_rank + rope values per token and layer
+  expanded = 1,  ///< per head the nope part of K, and V; k_pe once
+};
+
+/// Number format of cache rows. In q8_0 rows the rope part stays 16-bit.
+enum class CacheType : int { f32 = 0, f16 = 1, bf16 = 2, q8_0 = 3 };
+
+const char* to_string(AttentionMode mode) noexcept;  ///< "auto", "deepseek2", "deepseek-mla"
+const char* to_string(CacheType type) noexcept;      ///< "f32", "f16", "bf16", "q8_0"
+/// The reverse of to_string(); throws Error(invalid_argument) that lists the names there are.
+AttentionMode parse_attention_mode(std::string_view name);
+CacheType parse_cache_type(std::string_view name);
+
+}  // namespace mla

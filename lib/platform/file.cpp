@@ -1,0 +1,171 @@
+#include "platform/file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "platform/fail.hpp"
+
+namespace mla::platform {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail_errno(const char* doing, const std::string& path) {
+  const int error = errno;
+  fail(error == ENOENT ? Status::not_found : error == ENOMEM ? Status::out_of_memory : Status::io_error, "cannot {} {}: {}", doing,
+       path, std::strerror(error));
+}
+
+std::size_t regular_file_size(int fd, const std::string& path) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) fail_errno("examine", path);
+  if (!S_ISREG(info.st_mode)) fail(Status::io_error, "cannot read {}: not a regular file", path);
+  return static_cast<std::size_t>(info.st_size);
+}
+
+void read_exactly(int fd, std::byte* out, std::size_t bytes, const std::string& path) {
+  while (bytes > 0) {
+    const ssize_t got = ::read(fd, out, std::min<std::size_t>(bytes, std::size_t{1} << 30));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_errno("read", path);
+    if (got == 0) fail(Status::io_error, "cannot read {}: it became shorter while it was read", path);
+    out += got;
+    bytes -= static_cast<std::size_t>(got);
+  }
+}
+
+}  // namespace
+
+FileView FileView::map(const std::string& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail_errno("open", path);
+  FileView view;
+  view.path_ = path;
+  const std::size_t size = regular_file_size(fd.get(), path);
+  if (size == 0) return view;
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (address == MAP_FAILED) fail_errno("map", path);
+  view.data_ = static_cast<const std::byte*>(address);
+  view.size_ = size;
+  view.mapped_ = true;
+  return view;
+}
+
+FileView FileView::read(const std::string& path, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress,
+                        std::string_view phase) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail_errno("open", path);
+  FileView view;
+  view.path_ = path;
+  const std::size_t size = regular_file_size(fd.get(), path);
+  view.memory_ = Buffer(std::move(allocator), size, path.c_str());
+  constexpr std::size_t chunk = std::size_t{16} << 20;  // small enough to notice a cancel at once
+  for (std::size_t done = 0; done < size; done += chunk) {
+    if (progress && !progress(phase, done, size)) fail(Status::aborted, "reading {} was cancelled", path);
+    read_exactly(fd.get(), view.memory_.data() + done, std::min(chunk, size - done), path);
+  }
+  view.data_ = view.memory_.data();
+  view.size_ = size;
+  return view;
+}
+
+FileView::~FileView() {
+  if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void FileView::swap(FileView& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(mapped_, other.mapped_);
+  std::swap(memory_, other.memory_);
+}
+
+constexpr std::size_t write_buffer_bytes = std::size_t{1} << 20;
+
+FileWriter::FileWriter(const std::string& path)
+    : path_(path), part_(path + ".part"), buffer_(new std::byte[write_buffer_bytes]) {
+  fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail_errno("create", part_);
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(part_.c_str());
+}
+
+void FileWriter::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::size_t n = std::min(bytes.size(), write_buffer_bytes - buffered_);
+    std::memcpy(buffer_.get() + buffered_, bytes.data(), n);
+    buffered_ += n;
+    position_ += n;
+    bytes = bytes.subspan(n);
+    if (buffered_ == write_buffer_bytes) flush();
+  }
+}
+
+void FileWriter::flush() {
+  for (std::size_t done = 0; done < buffered_;) {
+    const ssize_t n = ::write(fd_, buffer_.get() + done, buffered_ - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno("write", part_);
+    done += static_cast<std::size_t>(n);
+  }
+  buffered_ = 0;
+}
+
+void FileWriter::commit() {
+  flush();
+  if (::fsync(fd_) != 0 && errno != EINVAL) fail_errno("write", part_);  // EINVAL: a pipe or the like
+  const int closed = ::close(std::exchange(fd_, -1));
+  if (closed != 0 || ::rename(part_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(part_.c_str());
+    errno = error;
+    fail_errno("finish", path_);
+  }
+}
+
+std::string read_text_file(const std::string& path, std::uint64_t limit) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail_errno("open", path);
+  const std::size_t size = regular_file_size(fd.get(), path);
+  if (size > limit) fail(Status::bad_file, "{}: {} bytes, where at most {} make sense", path, size, limit);
+  std::string text(size, '\0');
+  read_exactly(fd.get(), reinterpret_cast<std::byte*>(text.data()), size, path);
+  return text;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool file_exists(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0;
+}
+
+}  // namespace mla::platform

@@ -1,0 +1,69 @@
+// Files: mapped or read whole for reading, written beside their name and renamed when complete.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mla/host.hpp>
+#include <span>
+#include <string>
+
+#include "platform/memory.hpp"
+
+namespace mla::platform {
+
+/// A whole file as read-only bytes; move-only.
+class FileView {
+ public:
+  FileView() = default;
+  /// Maps the file. Throws Error(not_found / io_error) that names it.
+  static FileView map(const std::string& path);
+  /// Reads the file into memory of `allocator`; polls `progress` (may be empty) with `phase`.
+  static FileView read(const std::string& path, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress = {},
+                       std::string_view phase = "read");
+  ~FileView();
+  FileView(FileView&& other) noexcept { swap(other); }
+  FileView& operator=(FileView&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  void swap(FileView& other) noexcept;
+  std::string path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  bool mapped_ = false;
+  Buffer memory_;
+};
+
+/// Writes `path`.part and renames it to `path` on commit(); without commit() nothing stays behind.
+/// Throws Error(io_error) that names the file, also when the disk is full.
+class FileWriter {
+ public:
+  explicit FileWriter(const std::string& path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  void write(std::span<const std::byte> bytes);
+  void write(const void* data, std::size_t bytes) { write({static_cast<const std::byte*>(data), bytes}); }
+  std::uint64_t position() const noexcept { return position_; }
+  void commit();
+
+ private:
+  void flush();
+  std::string path_, part_;
+  int fd_ = -1;
+  std::uint64_t position_ = 0;
+  std::unique_ptr<std::byte[]> buffer_;
+  std::size_t buffered_ = 0;
+};
+
+/// Reads a small text file whole (config.json and the like). Throws like FileView, and bad_file above `limit` bytes.
+std::string read_text_file(const std::string& path, std::uint64_t limit);
+bool is_directory(const std::string& path);
+bool file_exists(const std::string& path);
+
+}  // namespace mla::platform
