@@ -1,0 +1,46 @@
+// The scalar implementations: the fallback of every processor and the oracle of the vector ones.
+// Each takes n values, a multiple of the format's block size. Layouts are those of GGUF files; every product and
+// sum is rounded to float on its own, in the order of the gguf Python package.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#include "quant/half.hpp"
+
+namespace mla::quant::ref {
+
+/// The f16 at any alignment. Files are little-endian, and so is every processor that this library supports.
+inline float half_at(const std::uint8_t* p) noexcept {
+  std::uint16_t bits;
+  std::memcpy(&bits, p, sizeof bits);
+  return f16_to_f32(bits);
+}
+
+// float_rows.cpp
+void dequantize_f32(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_f16(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_bf16(const void* blocks, float* out, std::int64_t n) noexcept;
+void quantize_f32(const float* in, void* blocks, std::int64_t n) noexcept;
+void quantize_f16(const float* in, void* blocks, std::int64_t n) noexcept;
+void quantize_bf16(const float* in, void* blocks, std::int64_t n) noexcept;
+
+// blocks_of_32.cpp
+void dequantize_q4_0(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q4_1(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q5_0(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q5_1(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q8_0(const void* blocks, float* out, std::int64_t n) noexcept;
+void quantize_q8_0(const float* in, void* blocks, std::int64_t n) noexcept;
+
+// k_quants.cpp
+void dequantize_q2_k(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q3_k(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q4_k(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q5_k(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_q6_k(const void* blocks, float* out, std::int64_t n) noexcept;
+
+// iq4.cpp
+void dequantize_iq4_nl(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_iq4_xs(const void* blocks, float* out, std::int64_t n) noexcept;
+
+}  // namespace mla::quant::ref
