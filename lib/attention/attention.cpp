@@ -1,0 +1,41 @@
+#include "attention/attention.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace mla::attention {
+
+Form choose_form(AttentionMode mode, const CacheShape& s, int n_queries, int n_keys) noexcept {
+  if (mode == AttentionMode::deepseek2) return Form::expanded;
+  if (mode == AttentionMode::deepseek_mla) return Form::absorbed;
+  // Multiply-adds per head. Both forms also pass n·R·(N+V) through the per-head matrices: the expanded one for every key,
+  // the absorbed one for every query.
+  const double n = n_queries, d = n_keys;
+  const double pairs = n * d + n * n / 2;
+  const double through_latent = static_cast<double>(s.n_latent) * (s.n_nope + s.n_value);
+  const double expanded = pairs * (s.n_nope + s.n_rope + s.n_value) + (n + d) * through_latent;
+  const double absorbed = pairs * (2.0 * s.n_latent + s.n_rope) + n * through_latent;
+  return expanded <= absorbed ? Form::expanded : Form::absorbed;
+}
+
+Attention::Attention(const CacheShape& shape, AttentionMode mode, const std::shared_ptr<Allocator>& allocator) : mode_(mode) {
+  if (mode != AttentionMode::deepseek2)
+    workspace_ = platform::Buffer(allocator, absorbed_workspace_floats(shape) * sizeof(float), "attention workspace");
+}
+
+std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noexcept {
+  return std::max(expanded_scratch_floats(shape, n_ubatch), absorbed_scratch_floats(shape));
+}
+
+void Attention::run(const Params& p, platform::Executor& executor) {
+  for (const SequenceRows& rows : p.sequences) {
+    int n_keys = -rows.n_rows;  // cached before this ubatch
+    for (const cache::PageView& page : rows.pages) n_keys += std::popcount(page.live);
+    if (choose_form(mode_, p.shape, rows.n_rows, n_keys) == Form::expanded)
+      expanded_form(p, rows, executor);
+    else
+      absorbed_form(p, rows, workspace_.as<float>(), executor);
+  }
+}
+
+}  // namespace mla::attention

@@ -1,0 +1,69 @@
+// Multi-head Latent Attention over the KV cache, in its two equivalent forms (DeepSeek-V2 paper, section 2.1; docs/attention.md).
+#pragma once
+#include <mla/kv_cache.hpp>
+#include <mla/types.hpp>
+#include <span>
+
+#include "cache/kv_cache_impl.hpp"
+#include "kernels/matrix.hpp"
+#include "platform/executor.hpp"
+#include "platform/memory.hpp"
+
+namespace mla::attention {
+
+/// The per-head matrices between the latent and keys and values; H heads each.
+struct LatentWeights {
+  kernels::MatrixStack k_b;     ///< H × [n_latent, n_nope]: takes q_nope into latent space (absorbed form)
+  kernels::MatrixStack v_b;     ///< H × [n_value, n_latent]: takes a latent to a value
+  kernels::MatrixStack k_nope;  ///< H × [n_nope, n_latent]: takes a latent to a key; empty where the file has only k_b
+};
+
+/// The queries of one sequence in the ubatch, and the keys they may see.
+struct SequenceRows {
+  int first_row;  ///< of the ubatch; a sequence's rows stand together
+  int n_rows;
+  std::span<const cache::PageView> pages;
+};
+
+struct Params {
+  CacheShape shape;
+  CacheLayout layout;
+  const cache::RowFormat* row_format;
+  std::size_t layer_offset;  ///< bytes from a page's begin to this layer's rows
+  LatentWeights weights;
+  const float* q;             ///< [n_tokens, n_heads, n_nope + n_rope], rotated, times the score scale
+  const Position* positions;  ///< [n_tokens]
+  std::span<const SequenceRows> sequences;
+  float* out;  ///< [n_tokens, n_heads, n_value]
+};
+
+enum class Form { expanded, absorbed };
+
+/// The form that needs fewer multiplications for n_queries new tokens behind n_keys cached ones; the layout and the mode
+/// may leave no choice.
+Form choose_form(AttentionMode mode, const CacheShape& shape, int n_queries, int n_keys) noexcept;
+
+/// Attention of one layer for a whole ubatch: each sequence by the form that choose_form() gives.
+class Attention {
+ public:
+  /// Takes the memory that the absorbed form needs between its steps.
+  Attention(const CacheShape& shape, AttentionMode mode, const std::shared_ptr<Allocator>& allocator);
+
+  /// Scratch per thread, in floats.
+  static std::size_t scratch_floats(const CacheShape& shape, int n_ubatch) noexcept;
+
+  void run(const Params& p, platform::Executor& executor);
+
+ private:
+  AttentionMode mode_;
+  platform::Buffer workspace_;
+};
+
+// The two forms, for one sequence, and the memory that each needs: per thread, and for the whole.
+std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexcept;
+std::size_t absorbed_scratch_floats(const CacheShape& shape) noexcept;
+void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor);
+void absorbed_form(const Params& p, const SequenceRows& rows, std::span<float> workspace, platform::Executor& executor);
+std::size_t absorbed_workspace_floats(const CacheShape& shape) noexcept;
+
+}  // namespace mla::attention

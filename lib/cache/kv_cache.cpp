@@ -1,0 +1,71 @@
+// The public KvCache: checks its arguments and passes on.
+#include <mla/kv_cache.hpp>
+
+#include "cache/kv_cache_impl.hpp"
+#include "platform/fail.hpp"
+
+namespace mla {
+namespace {
+
+void check(const CacheShape& s, const KvCacheOptions& o) {
+  constexpr int limit = 1 << 24;  // far above any model, low enough that the products below fit 64 bits
+  const auto in_range = [](int value) { return value > 0 && value <= limit; };
+  if (!in_range(s.n_layers) || !in_range(s.n_heads) || !in_range(s.n_nope) || !in_range(s.n_rope) || !in_range(s.n_value) || !in_range(s.n_latent))
+    fail(Status::invalid_argument, "a KV cache needs the model's sizes: layers {}, heads {}, nope {}, rope {}, value {}, latent {}",
+         s.n_layers, s.n_heads, s.n_nope, s.n_rope, s.n_value, s.n_latent);
+  const std::int64_t widest = std::int64_t{s.n_heads} * (std::int64_t{s.n_nope} + s.n_value) + s.n_rope;
+  if (widest > limit || std::int64_t{s.n_layers} * widest > (std::int64_t{1} << 32))
+    fail(Status::invalid_argument, "a KV cache row of {} values in {} layers makes no sense", widest, s.n_layers);
+  if (o.n_ctx <= 0) fail(Status::invalid_argument, "n_ctx is {}: a KV cache needs at least one row", o.n_ctx);
+}
+
+void check_sequence(SequenceId seq) {
+  if (seq < 0) fail(Status::invalid_argument, "sequence id {} is negative", seq);
+}
+
+}  // namespace
+
+KvCache::KvCache(const CacheShape& shape, const KvCacheOptions& options) {
+  check(shape, options);
+  impl_ = std::make_unique<Impl>(shape, options);
+}
+KvCache::~KvCache() = default;
+KvCache::KvCache(KvCache&&) noexcept = default;
+KvCache& KvCache::operator=(KvCache&&) noexcept = default;
+
+const CacheShape& KvCache::shape() const noexcept { return impl_->shape; }
+const KvCacheOptions& KvCache::options() const noexcept { return impl_->options; }
+
+std::uint64_t KvCache::bytes_at_capacity(const CacheShape& shape, const KvCacheOptions& options) {
+  check(shape, options);
+  const std::uint64_t rows = (static_cast<std::uint64_t>(options.n_ctx) + page_rows - 1) / page_rows * page_rows;
+  return rows * static_cast<std::uint64_t>(shape.n_layers) * cache::RowFormat::of(shape, options).bytes;
+}
+
+std::uint64_t KvCache::bytes() const noexcept { return static_cast<std::uint64_t>(impl_->pages_used()) * impl_->page_bytes(); }
+std::uint64_t KvCache::row_bytes() const noexcept { return impl_->page_bytes() / page_rows; }
+int KvCache::n_pages_used() const noexcept { return impl_->pages_used(); }
+int KvCache::n_pages() const noexcept { return impl_->max_pages(); }
+
+bool KvCache::seq_rm(SequenceId seq, Position p0, Position p1) {
+  check_sequence(seq);
+  return impl_->seq_rm(seq, p0, p1);
+}
+
+void KvCache::seq_cp(SequenceId from, SequenceId to, Position p0, Position p1) {
+  check_sequence(from);
+  check_sequence(to);
+  impl_->seq_cp(from, to, p0, p1);
+}
+
+void KvCache::seq_keep(SequenceId seq) {
+  check_sequence(seq);
+  impl_->seq_keep(seq);
+}
+
+void KvCache::clear() noexcept { impl_->clear(); }
+int KvCache::seq_len(SequenceId seq) const noexcept { return impl_->seq_len(seq); }
+Position KvCache::seq_pos_min(SequenceId seq) const noexcept { return impl_->seq_pos_min(seq); }
+Position KvCache::seq_pos_max(SequenceId seq) const noexcept { return impl_->seq_pos_max(seq); }
+
+}  // namespace mla

@@ -1,0 +1,33 @@
+// How a token's row of one layer lies in a cache page, and how it is written and read.
+#pragma once
+#include <cstddef>
+#include <mla/kv_cache.hpp>
+
+#include "quant/types.hpp"
+
+namespace mla::cache {
+
+/// A part of a row: `width` values of a type, from byte `offset`.
+struct RowPart {
+  quant::Type type = quant::Type::f32;
+  int width = 0;
+  std::size_t offset = 0;
+};
+
+/// Latent row: key = c [n_latent], rope = k_pe [n_rope], no value.
+/// Expanded row: key = [n_heads, n_nope], rope = k_pe [n_rope] once for all heads, value = [n_heads, n_value].
+struct RowFormat {
+  RowPart key, rope, value;
+  std::size_t bytes = 0;  ///< of a row, a multiple of 2
+
+  /// Throws Error(invalid_argument) if a type's blocks don't fit the widths.
+  static RowFormat of(const CacheShape& shape, const KvCacheOptions& options);
+};
+
+/// Stores `part.width` floats in the part's type.
+void write_part(const RowPart& part, const float* values, std::byte* row);
+
+/// Reads `count` values of a part from the `first`-th on; both multiples of the type's block size.
+void read_part(const RowPart& part, const std::byte* row, int first, int count, float* values) noexcept;
+
+}  // namespace mla::cache

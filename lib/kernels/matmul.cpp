@@ -1,0 +1,97 @@
+#include "kernels/matmul.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/dot.hpp"
+#include "kernels/sgemm.hpp"
+#include "quant/dequantize.hpp"
+
+namespace mla::kernels {
+namespace {
+
+// Float weights are multiplied where they are.
+void float_weights_sgemm(const MatmulParams& p, std::span<float>) {
+  sgemm({p.x, p.ldx, reinterpret_cast<const float*>(p.w.data), static_cast<std::int64_t>(p.w.row_bytes / sizeof(float)),
+         Transpose::yes, p.y, p.ldy, p.m, p.w.rows, p.w.cols, 0.0f});
+}
+
+// Few activations: each weight row is read once, into the first-level cache, and meets them all there.
+void row_by_row(const MatmulParams& p, std::span<float> scratch) {
+  const DotFn dot = active_dot();
+  for (std::int64_t j = 0; j < p.w.rows; ++j) {
+    const float* row = reinterpret_cast<const float*>(p.w.row(j));
+    if (p.w.type != quant::Type::f32) {
+      quant::dequantize(p.w.type, p.w.row(j), scratch.data(), p.w.cols);
+      row = scratch.data();
+    }
+    for (std::int64_t i = 0; i < p.m; ++i) p.y[i * p.ldy + j] = dot(row, p.x + i * p.ldx, p.w.cols);
+  }
+}
+
+// Many activations: a strip of the tile is dequantised once for all of them.
+void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
+  for (std::int64_t first_row = 0; first_row < p.w.rows; first_row += tile_rows) {
+    const std::int64_t n = std::min(tile_rows, p.w.rows - first_row);
+    for (std::int64_t first = 0; first < p.w.cols; first += tile_columns) {
+      const std::int64_t k = std::min(tile_columns, p.w.cols - first);
+      for (std::int64_t j = 0; j < n; ++j)
+        quant::dequantize(p.w.type, p.w.row(first_row + j) + quant::row_bytes(p.w.type, first), scratch.data() + j * k, k);
+      sgemm({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f});
+    }
+  }
+}
+
+struct Candidate {
+  const char* name;
+  bool (*suits)(const MatmulParams& p);
+  void (*run)(const MatmulParams& p, std::span<float> scratch);
+};
+
+// First that suits wins. Below 6 rows of activations oneDNN's packing costs more than it gains (docs/kernels.md).
+constexpr Candidate candidates[] = {
+    {"row by row", [](const MatmulParams& p) { return p.m < 6; }, row_by_row},
+    {"f32 sgemm", [](const MatmulParams& p) { return p.w.type == quant::Type::f32; }, float_weights_sgemm},
+    {"strips sgemm", [](const MatmulParams&) { return true; }, strips_sgemm},
+};
+
+}  // namespace
+
+std::size_t matmul_scratch_floats(std::int64_t widest_row) noexcept {
+  return static_cast<std::size_t>(std::max(tile_rows * tile_columns, widest_row));
+}
+
+void matmul_on_this_thread(const MatmulParams& p, std::span<float> scratch) {
+  if (p.m == 0) return;
+  for (const Candidate& candidate : candidates)
+    if (candidate.suits(p)) return candidate.run(p, scratch);
+}
+
+MatmulParams tile_of(const MatmulParams& p, std::int64_t tile) noexcept {
+  const std::int64_t first = tile * tile_rows;
+  return {p.x, p.ldx, p.m, p.w.slice(first, std::min(tile_rows, p.w.rows - first)), p.y + first, p.ldy};
+}
+
+void matmul(const MatmulParams& p, platform::Executor& executor) {
+  if (p.m == 0) return;
+  executor.parallel_for(static_cast<int>(n_tiles(p.w)),
+                        [&](int tile, int thread) { matmul_on_this_thread(tile_of(p, tile), executor.scratch(thread)); });
+}
+
+void matmul_reference(const MatmulParams& p) {
+  std::vector<float> row(static_cast<std::size_t>(p.w.cols));
+  for (std::int64_t j = 0; j < p.w.rows; ++j) {
+    quant::dequantize(p.w.type, p.w.row(j), row.data(), p.w.cols);
+    for (std::int64_t i = 0; i < p.m; ++i) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < p.w.cols; ++k) sum += static_cast<double>(p.x[i * p.ldx + k]) * row[static_cast<std::size_t>(k)];
+      p.y[i * p.ldy + j] = static_cast<float>(sum);
+    }
+  }
+}
+
+void dequantize_matrix(const Matrix& w, float* out, std::int64_t ldw) noexcept {
+  for (std::int64_t i = 0; i < w.rows; ++i) quant::dequantize(w.type, w.row(i), out + i * ldw, w.cols);
+}
+
+}  // namespace mla::kernels

@@ -1,0 +1,24 @@
+#include "layers/ffn.hpp"
+
+#include "kernels/elementwise.hpp"
+
+namespace mla::layers {
+
+void gated_hidden_tile(const FfnWeights& w, const float* x, std::int64_t m, std::int64_t tile, float* hidden, float* up_out,
+                       std::span<float> scratch) {
+  const std::int64_t n_embd = w.gate.cols, n_ff = w.gate.rows;
+  const auto gate = kernels::tile_of({x, n_embd, m, w.gate, hidden, n_ff}, tile);
+  const auto up = kernels::tile_of({x, n_embd, m, w.up, up_out, n_ff}, tile);
+  kernels::matmul_on_this_thread(gate, scratch);
+  kernels::matmul_on_this_thread(up, scratch);
+  for (std::int64_t i = 0; i < m; ++i) kernels::silu_multiply(gate.y + i * n_ff, up.y + i * n_ff, gate.w.rows);
+}
+
+void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, float* hidden, float* up_out, platform::Executor& executor) {
+  executor.parallel_for(static_cast<int>(kernels::n_tiles(w.gate)), [&](int tile, int thread) {
+    gated_hidden_tile(w, x, m, tile, hidden, up_out, executor.scratch(thread));
+  });
+  kernels::matmul({hidden, w.down.cols, m, w.down, y, w.down.rows}, executor);
+}
+
+}  // namespace mla::layers

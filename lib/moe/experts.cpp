@@ -1,0 +1,91 @@
+#include "moe/experts.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/elementwise.hpp"
+
+namespace mla::moe {
+
+Experts::Experts(const RouterParams& params, int n_embd, int n_ff, int n_ubatch, const std::shared_ptr<Allocator>& allocator)
+    : params_(params), n_embd_(n_embd), n_ff_(n_ff) {
+  const auto tokens = static_cast<std::size_t>(n_ubatch), experts = static_cast<std::size_t>(params.n_experts);
+  const std::size_t slots = tokens * static_cast<std::size_t>(params.n_used);
+  const auto embd = static_cast<std::size_t>(n_embd), ff = static_cast<std::size_t>(n_ff);
+  memory_ = platform::Buffer(allocator, (2 * tokens * experts + 2 * slots * embd + 2 * slots * ff) * sizeof(float), "expert activations");
+  float* next = memory_.as<float>().data();
+  const auto take = [&](std::size_t n) { return std::exchange(next, next + n); };
+  logits_ = take(tokens * experts);
+  selection_ = take(tokens * experts);
+  inputs_ = take(slots * embd);
+  outputs_ = take(slots * embd);
+  hidden_ = take(slots * ff);
+  up_ = take(slots * ff);
+  choices_.resize(slots);
+  slot_.resize(slots);
+  begin_.resize(experts + 1);
+  hit_.reserve(experts);
+}
+
+void Experts::route_tokens(const ExpertWeights& w, const float* x, int n_tokens, platform::Executor& executor) {
+  const auto experts = static_cast<std::size_t>(params_.n_experts), used = static_cast<std::size_t>(params_.n_used);
+  kernels::matmul({x, n_embd_, n_tokens, w.router, logits_, params_.n_experts}, executor);
+  const std::span<const float> bias(w.bias, w.bias == nullptr ? 0 : experts);
+  executor.parallel_for(n_tokens, [&](int token, int) {
+    const auto t = static_cast<std::size_t>(token);
+    route(params_, {logits_ + t * experts, experts}, bias, {selection_ + t * experts, experts}, {choices_.data() + t * used, used});
+  });
+}
+
+// Counting sort of (token, choice) pairs by expert; tokens keep their order within one.
+void Experts::group_by_expert(int n_tokens) {
+  const std::size_t pairs = static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(params_.n_used);
+  std::ranges::fill(begin_, 0);
+  for (std::size_t i = 0; i < pairs; ++i) ++begin_[static_cast<std::size_t>(choices_[i].expert) + 1];
+  hit_.clear();
+  for (int e = 0; e < params_.n_experts; ++e) {
+    const auto at = static_cast<std::size_t>(e);
+    if (begin_[at + 1] > 0) hit_.push_back(e);
+    begin_[at + 1] += begin_[at];
+  }
+  for (std::size_t i = 0; i < pairs; ++i) slot_[i] = begin_[static_cast<std::size_t>(choices_[i].expert)]++;
+  for (std::size_t e = begin_.size() - 1; e > 0; --e) begin_[e] = begin_[e - 1];  // the counting moved each begin to its end
+  begin_[0] = 0;
+}
+
+void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y, platform::Executor& executor) {
+  route_tokens(w, x, n_tokens, executor);
+  group_by_expert(n_tokens);
+  const int used = params_.n_used;
+  executor.parallel_for(n_tokens, [&](int token, int) {
+    for (int i = 0; i < used; ++i)
+      std::copy_n(x + token * n_embd_, n_embd_, inputs_ + slot_[static_cast<std::size_t>(token * used + i)] * n_embd_);
+  });
+
+  // One schedule over all (expert, tile) pairs, so that no thread waits for the end of a single expert.
+  const auto for_each_tile = [&](std::int64_t tiles, auto&& body) {
+    executor.parallel_for(static_cast<int>(static_cast<std::int64_t>(hit_.size()) * tiles), [&](int task, int thread) {
+      const int expert = hit_[static_cast<std::size_t>(task / tiles)];
+      const int first = begin_[static_cast<std::size_t>(expert)], m = begin_[static_cast<std::size_t>(expert) + 1] - first;
+      body(w.expert(expert), first, m, task % tiles, executor.scratch(thread));
+    });
+  };
+  for_each_tile(kernels::n_tiles(w.gate.first),
+                [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
+                  layers::gated_hidden_tile(expert, inputs_ + first * n_embd_, m, tile, hidden_ + first * n_ff_, up_ + first * n_ff_, scratch);
+                });
+  for_each_tile(kernels::n_tiles(w.down.first),
+                [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
+                  kernels::matmul_on_this_thread(
+                      kernels::tile_of({hidden_ + first * n_ff_, n_ff_, m, expert.down, outputs_ + first * n_embd_, n_embd_}, tile), scratch);
+                });
+
+  executor.parallel_for(n_tokens, [&](int token, int) {
+    for (int i = 0; i < used; ++i) {
+      const auto pair = static_cast<std::size_t>(token * used + i);
+      kernels::add_scaled(y + token * n_embd_, outputs_ + slot_[pair] * n_embd_, choices_[pair].weight, n_embd_);
+    }
+  });
+}
+
+}  // namespace mla::moe

@@ -1,0 +1,60 @@
+// Executor: runs the operations of a forward pass on a thread pool, and stops when the host asks.
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <mla/host.hpp>
+#include <span>
+#include <thread>
+#include <type_traits>
+
+#include "platform/memory.hpp"
+
+namespace mla::platform {
+
+/// A thread pool, a scratch area for each of its threads, and the host's wish to abort.
+/// Belongs to one context; used by one thread at a time, abort() by any.
+class Executor {
+ public:
+  Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::size_t scratch_floats,
+           const std::shared_ptr<Allocator>& allocator);
+
+  int n_threads() const noexcept { return pool_->n_threads(); }
+
+  /// Forgets an earlier abort; called where a decode begins, on the thread that computes.
+  void start() noexcept;
+  void abort() noexcept { aborted_.store(true, std::memory_order_relaxed); }
+
+  /// Scratch memory of a thread, 64-byte aligned; contents are lost between tasks.
+  std::span<float> scratch(int thread) noexcept;
+
+  /// Runs body(task, thread) for 0 <= task < n_tasks. Throws Error(aborted) if the host asked to stop:
+  /// some tasks have then not run.
+  template <typename Body>
+  void parallel_for(int n_tasks, Body&& body) {
+    auto guarded = [&](int task, int thread) {
+      if (!stop_requested()) body(task, thread);
+    };
+    if (n_tasks == 1)
+      guarded(0, 0);  // not worth waking anyone
+    else
+      pool_->run(n_tasks, TaskRef{[](void* data, int task, int thread) { (*static_cast<decltype(guarded)*>(data))(task, thread); },
+                                  &guarded});
+    throw_if_aborted();
+  }
+
+ private:
+  bool stop_requested();
+  void throw_if_aborted();
+
+  std::shared_ptr<ThreadPool> pool_;
+  AbortCallback callback_;
+  Buffer scratch_;
+  std::size_t scratch_floats_;
+  std::atomic<bool> aborted_{false};
+  std::thread::id owner_;
+  std::chrono::steady_clock::time_point last_poll_;
+};
+
+}  // namespace mla::platform
