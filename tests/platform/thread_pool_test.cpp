@@ -1,0 +1,86 @@
+#include "catch.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <mla/error.hpp>
+#include <numeric>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "platform/executor.hpp"
+
+using namespace mla;
+
+TEST_CASE("every task runs once, on a thread of the pool") {
+  for (const int n_threads : {1, 2, 3, 8}) {
+    const auto pool = make_thread_pool(n_threads);
+    REQUIRE(pool->n_threads() == n_threads);
+    platform::Executor executor(pool, {}, 16, nullptr);
+    for (const int n_tasks : {0, 1, 2, 7, 1000}) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(n_tasks));
+      std::atomic<bool> strange_thread{false};
+      executor.parallel_for(n_tasks, [&](int task, int thread) {
+        ++runs[static_cast<std::size_t>(task)];
+        if (thread < 0 || thread >= n_threads) strange_thread = true;
+      });
+      CHECK_FALSE(strange_thread);
+      for (const auto& count : runs) CHECK(count == 1);
+    }
+  }
+}
+
+TEST_CASE("thousands of short operations, with pauses in which the threads sleep") {
+  platform::Executor executor(make_thread_pool(4), {}, 16, nullptr);
+  std::atomic<int> sum{0};
+  for (int round = 0; round < 3000; ++round) {
+    executor.parallel_for(5, [&](int task, int) { sum += task; });
+    if (round % 500 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(sum == 3000 * 10);
+}
+
+TEST_CASE("an exception from a task reaches the caller, and the pool goes on working") {
+  platform::Executor executor(make_thread_pool(3), {}, 16, nullptr);
+  const auto throwing = [&] { executor.parallel_for(100, [](int task, int) { if (task == 50) throw std::runtime_error("task 50"); }); };
+  CHECK_THROWS_WITH(throwing(), "task 50");
+  std::atomic<int> count{0};
+  executor.parallel_for(100, [&](int, int) { ++count; });
+  CHECK(count == 100);
+}
+
+TEST_CASE("each thread has scratch of its own, aligned to a cache line") {
+  platform::Executor executor(make_thread_pool(3), {}, 17, nullptr);
+  for (int thread = 0; thread < 3; ++thread) {
+    CHECK(executor.scratch(thread).size() >= 17);
+    CHECK(reinterpret_cast<std::uintptr_t>(executor.scratch(thread).data()) % 64 == 0);
+  }
+  CHECK(executor.scratch(0).data() + executor.scratch(0).size() <= executor.scratch(1).data());
+}
+
+TEST_CASE("abort stops an operation, from the callback and from another thread") {
+  using namespace std::chrono_literals;
+  bool stop = false;
+  platform::Executor executor(make_thread_pool(2), [&] { return stop; }, 16, nullptr);
+  executor.start();
+  executor.parallel_for(4, [](int, int) {});
+  stop = true;
+  std::atomic<int> ran{0};
+  const auto slow = [&] { executor.parallel_for(1000, [&](int, int) { ++ran, std::this_thread::sleep_for(1ms); }); };
+  CHECK_THROWS_AS(slow(), Error);
+  CHECK(ran < 200);
+
+  stop = false;
+  executor.start();
+  std::thread other([&] { std::this_thread::sleep_for(20ms); executor.abort(); });
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK_THROWS_AS([&] { executor.parallel_for(20000, [&](int, int) { std::this_thread::sleep_for(1ms); }); }(), Error);
+  CHECK(std::chrono::steady_clock::now() - begin < 2s);
+  other.join();
+}
+
+TEST_CASE("thread counts that can't be") {
+  CHECK_THROWS_AS(make_thread_pool(-1), Error);
+  CHECK_THROWS_AS(make_thread_pool(5000), Error);
+  CHECK(make_thread_pool()->n_threads() >= 1);
+}
