@@ -3,9 +3,10 @@
 #pragma once
 #include <stdint.h>
 
+#include "quant/gguf_type.hpp"
+
 namespace mla::quant {
 
-enum class Type : uint32_t;
 using DequantizeFn = void (*)(const void* blocks, float* out, int64_t n) noexcept;
 using QuantizeFn = void (*)(const float* in, void* blocks, int64_t n) noexcept;
 

@@ -5,26 +5,9 @@
 #include <optional>
 #include <string_view>
 
-namespace mla::quant {
+#include "quant/gguf_type.hpp"
 
-/// The values are the type numbers of GGUF files.
-enum class Type : std::uint32_t {
-  f32 = 0,
-  f16 = 1,
-  q4_0 = 2,
-  q4_1 = 3,
-  q5_0 = 6,
-  q5_1 = 7,
-  q8_0 = 8,
-  q2_k = 10,
-  q3_k = 11,
-  q4_k = 12,
-  q5_k = 13,
-  q6_k = 14,
-  iq4_nl = 20,
-  iq4_xs = 23,
-  bf16 = 30,
-};
+namespace mla::quant {
 
 struct TypeTraits {
   const char* name;  // as GGUF tools spell it: "Q4_K"

@@ -1,7 +1,6 @@
 #include "quant/kernels.hpp"
 
 #include "quant/ref/blocks.hpp"
-#include "quant/types.hpp"
 
 namespace mla::quant::ref {
 

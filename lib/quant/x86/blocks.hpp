@@ -1,0 +1,32 @@
+// The vector implementations; MLA_QUANT_ISA is the namespace of the instruction set that the file is compiled for.
+// Each takes n values, a multiple of the format's block size. ref/ describes the formats and is their oracle.
+#pragma once
+#include <stdint.h>
+
+namespace mla::quant::MLA_QUANT_ISA {
+
+// float_rows.cpp
+void dequantize_f16(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_bf16(const void* blocks, float* out, int64_t n) noexcept;
+void quantize_f16(const float* in, void* blocks, int64_t n) noexcept;
+void quantize_bf16(const float* in, void* blocks, int64_t n) noexcept;
+
+// blocks_of_32.cpp
+void dequantize_q4_0(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q4_1(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q5_0(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q5_1(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q8_0(const void* blocks, float* out, int64_t n) noexcept;
+
+// k_quants.cpp
+void dequantize_q2_k(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q3_k(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q4_k(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q5_k(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_q6_k(const void* blocks, float* out, int64_t n) noexcept;
+
+// iq4.cpp
+void dequantize_iq4_nl(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_iq4_xs(const void* blocks, float* out, int64_t n) noexcept;
+
+}  // namespace mla::quant::MLA_QUANT_ISA

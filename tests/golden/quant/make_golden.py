@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Writes the golden files of the block formats: random blocks and what the gguf Python package makes of them.
+
+Made with gguf 0.19.0 and numpy 2.4.6:  python3 make_golden.py [FOLDER]
+
+<TYPE>.bin        int32 n_blocks, the blocks, their values as float32 (all little-endian)
+<TYPE>_rows.bin   int32 n_values, float32 values, the blocks that the package quantises them to
+"""
+import sys
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+from gguf.constants import GGML_QUANT_SIZES
+from gguf.quants import dequantize, quantize
+
+# Byte offsets of the f16 scales in a block.
+SCALES = {
+    "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
+    "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0],
+}
+# Zero, smallest and largest subnormal, smallest normal, one third, one, largest; and their negatives.
+SPECIAL = np.array([0x0000, 0x0001, 0x03FF, 0x0400, 0x3555, 0x3C00, 0x7BFF], np.uint16)
+SPECIAL = np.concatenate([SPECIAL, SPECIAL | 0x8000])
+
+
+def finite_halves(rng, n):
+    """Half random finite bit patterns, half the magnitudes of real scales."""
+    bits = rng.integers(0, 0x7C00, n).astype(np.uint16) | (rng.integers(0, 2, n) << 15).astype(np.uint16)
+    usual = (rng.standard_normal(n) * 0.01).astype(np.float16).view(np.uint16)
+    return np.where(rng.random(n) < 0.5, bits, usual).astype(np.uint16)
+
+
+def blocks_of(name, n_blocks, rng):
+    blocks = rng.integers(0, 256, (n_blocks, GGML_QUANT_SIZES[Type[name]][1]), dtype=np.uint8)
+    for k, at in enumerate(SCALES[name]):
+        scale = finite_halves(rng, n_blocks)
+        scale[: len(SPECIAL)] = np.roll(SPECIAL, 3 * k)
+        blocks[:, at : at + 2] = scale.astype("<u2").view(np.uint8).reshape(-1, 2)
+    tail = blocks[len(SPECIAL) :]  # every quant and sub-scale at its least and at its most
+    for row, fill in ((0, 0x00), (1, 0xFF)):
+        keep = np.zeros(blocks.shape[1], bool)
+        for at in SCALES[name]:
+            keep[at : at + 2] = True
+        tail[row, ~keep] = fill
+    return blocks
+
+
+def write(path, count, *arrays):
+    path.write_bytes(np.array(count, "<i4").tobytes() + b"".join(np.ascontiguousarray(a).tobytes() for a in arrays))
+
+
+def rows_to_quantize(rng):
+    rows = [rng.standard_normal(32 * 16) * 10.0 ** rng.integers(-6, 4, 32 * 16)]
+    rows += [rng.standard_normal(32 * 16)]
+    ties = np.concatenate([[127.0], np.arange(31) - 15.5])
+    big = np.finfo(np.float32).max
+    tiny = np.float32(1e-45)
+    rows += [ties, -ties, np.zeros(32), -np.zeros(32), np.full(32, big), np.full(32, -big)]
+    rows += [np.linspace(-1, 1, 32) * float(big), np.full(32, tiny), np.arange(32) * float(tiny)]
+    rows += [np.linspace(-1, 1, 32) * scale for scale in (1e-39, 4e-37, 1e-36, 5e-6, 7.6e-6, 1e-3, 8.3e6, 8.33e6)]
+    return np.concatenate([np.asarray(row, np.float32) for row in rows])
+
+
+def main():
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
+    rng = np.random.default_rng(20240607)
+    for name in SCALES:
+        block_size = GGML_QUANT_SIZES[Type[name]][0]
+        blocks = blocks_of(name, 64 if block_size == 32 else 18, rng)
+        values = dequantize(blocks, Type[name]).astype("<f4")
+        assert np.isfinite(values).all()
+        write(folder / f"{name}.bin", len(blocks), blocks, values)
+    for name, infinity in (("F16", 0x7C00), ("BF16", 0x7F80)):
+        beyond = np.array([infinity, infinity | 0x8000, 0x7FC0, 0xFFC1], np.uint16)  # infinities, quiet NaNs
+        halves = np.concatenate([finite_halves(rng, 1024), SPECIAL, beyond])
+        values = dequantize(halves.view(np.uint8), Type[name]).astype("<f4")
+        write(folder / f"{name}.bin", halves.size, halves, values)
+    rows = rows_to_quantize(rng)
+    for name in ("F16", "BF16", "Q8_0"):
+        with np.errstate(all="ignore"):
+            write(folder / f"{name}_rows.bin", rows.size, rows, quantize(rows, Type[name]))
+
+
+if __name__ == "__main__":
+    main()
