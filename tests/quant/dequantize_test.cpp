@@ -103,6 +103,7 @@ TEST_CASE("an infinite or NaN scale spreads to its block only", "[quant]") {
     const auto offsets = scale_offsets(type);
     if (offsets.empty()) continue;
     const TypeTraits& t = traits(type);
+    const auto block_size = static_cast<std::size_t>(t.block_size);
     auto blocks = random_blocks(type, 3, random);
     std::uint8_t* middle = blocks.data() + t.block_bytes;
     for (const int half : {0x7c00, 0x7e00}) {
@@ -110,13 +111,13 @@ TEST_CASE("an infinite or NaN scale spreads to its block only", "[quant]") {
       middle[offsets[0] + 1] = static_cast<std::uint8_t>(half >> 8);
       for (const Isa isa : machine_isas()) {
         INFO(t.name << " on " << to_string(isa) << ", scale " << half);
-        std::vector<float> got(3 * static_cast<std::size_t>(t.block_size));
+        std::vector<float> got(3 * block_size);
         dequantizer(type, isa)(blocks.data(), got.data(), static_cast<std::int64_t>(got.size()));
         std::size_t finite[3] = {};
-        for (std::size_t i = 0; i < got.size(); ++i) finite[i / static_cast<std::size_t>(t.block_size)] += std::isfinite(got[i]);
-        CHECK(finite[0] == static_cast<std::size_t>(t.block_size));
+        for (std::size_t i = 0; i < got.size(); ++i) finite[i / block_size] += std::isfinite(got[i]);
+        CHECK(finite[0] == block_size);
         CHECK(finite[1] == 0);
-        CHECK(finite[2] == static_cast<std::size_t>(t.block_size));
+        CHECK(finite[2] == block_size);
       }
     }
   }

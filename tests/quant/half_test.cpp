@@ -36,10 +36,12 @@ struct Format {
   Type type;
   int mantissa_bits;
   float (*value)(std::uint16_t);
-  float (*widen)(std::uint16_t) noexcept;
   std::uint16_t (*narrow)(float) noexcept;
 };
-const Format formats[] = {{Type::f16, 10, f16_value, f16_to_f32, f32_to_f16}, {Type::bf16, 7, bf16_value, bf16_to_f32, f32_to_bf16}};
+const Format formats[] = {
+    {Type::f16, 10, f16_value, f32_to_f16},
+    {Type::bf16, 7, bf16_value, f32_to_bf16},
+};
 
 // Every value of the format, the midpoint to its neighbour, and the floats next to that midpoint; and what each
 // rounds to. Beyond the largest finite value the neighbour is where the next one would be: infinity takes over there.
@@ -49,14 +51,16 @@ void rounding_cases(const Format& f, std::vector<float>& in, std::vector<std::ui
     for (int half = 0; half < infinity; ++half) {
       const auto here = static_cast<std::uint16_t>(sign | half), next = static_cast<std::uint16_t>(here + 1);
       const double value = f.value(here);
-      const double step = half + 1 < infinity ? f.value(next) - value : value - f.value(static_cast<std::uint16_t>(here - 1));
+      const auto before = static_cast<std::uint16_t>(here - 1);
+      const double step = half + 1 < infinity ? f.value(next) - value : value - f.value(before);
       const double middle = value + step / 2;
       const auto mid = static_cast<float>(middle);
       const auto even = half % 2 == 0 ? here : next;
       in.push_back(static_cast<float>(value));
       want.push_back(here);
       if (static_cast<double>(mid) != middle) continue;  // half of the least float is no float
-      in.insert(in.end(), {mid, std::nextafter(mid, static_cast<float>(value)), std::nextafter(mid, sign ? -INFINITY : INFINITY)});
+      const float outward = sign != 0 ? -INFINITY : INFINITY;
+      in.insert(in.end(), {mid, std::nextafter(mid, static_cast<float>(value)), std::nextafter(mid, outward)});
       want.insert(want.end(), {even, here, next});
     }
   }
@@ -112,7 +116,8 @@ TEST_CASE("floats round to the nearest 16-bit float, ties to even", "[quant]") {
 }
 
 TEST_CASE("the row functions and the single ones agree", "[quant]") {
-  const std::vector<float> values{0.0f, -0.0f, 1.0f, -2.5f, 65519.9f, 65520.0f, 1e-8f, 5.9604645e-8f, 1e30f, INFINITY, -INFINITY};
+  const std::vector<float> values{0.0f,  -0.0f,         1.0f,  -2.5f,    65519.9f, 65520.0f,
+                                  1e-8f, 5.9604645e-8f, 1e30f, INFINITY, -INFINITY};
   const auto n = static_cast<std::int64_t>(values.size());
   std::vector<std::uint16_t> f16(values.size()), bf16(values.size());
   std::vector<float> wide_f16(values.size()), wide_bf16(values.size());

@@ -24,30 +24,37 @@ int q3_scale(const std::uint8_t* packed, int j) {
 
 }  // namespace
 
+// Q2_K, Q3_K and Q6_K cut a block into 16 sub-blocks of 16 values: two to a row of 32, four rows to a half. Each
+// half has 32 bytes of 2-bit fields: the rows of the half, from the low bits up.
+
 void dequantize_q2_k(const void* blocks, float* out, std::int64_t n) noexcept {
   const auto* block = static_cast<const std::uint8_t*>(blocks);  // scales[16], quants[64], d, dmin
   for (std::int64_t i = 0; i < n; i += 256, block += 84) {
-    const std::uint8_t* quants = block + 16;
     const float d = half_at(block + 80), dmin = half_at(block + 82);
-    for (int j = 0; j < 256; ++j) {
-      const int scales = block[j / 16];
-      const int q = quants[j / 128 * 32 + j % 32] >> (j / 32 % 4 * 2) & 3;
-      const float scaled = d * static_cast<float>(scales & 15) * static_cast<float>(q);
-      const float minimum = dmin * static_cast<float>(scales >> 4);
-      out[i + j] = scaled - minimum;
+    for (int sub = 0; sub < 16; ++sub) {
+      const std::uint8_t* quants = block + 16 + sub / 8 * 32 + sub % 2 * 16;
+      const int row = sub / 2 % 4;
+      const float scale = d * static_cast<float>(block[sub] & 15), minimum = dmin * static_cast<float>(block[sub] >> 4);
+      for (int j = 0; j < 16; ++j) {
+        const float product = scale * static_cast<float>(quants[j] >> (2 * row) & 3);
+        out[i + sub * 16 + j] = product - minimum;
+      }
     }
   }
 }
 
 void dequantize_q3_k(const void* blocks, float* out, std::int64_t n) noexcept {
-  const auto* block = static_cast<const std::uint8_t*>(blocks);  // high bits[32], quants[64], scales[12], d
+  const auto* block = static_cast<const std::uint8_t*>(blocks);  // third bits[32], quants[64], scales[12], d
   for (std::int64_t i = 0; i < n; i += 256, block += 110) {
-    const std::uint8_t* quants = block + 32;
     const float d = half_at(block + 108);
-    for (int j = 0; j < 256; ++j) {
-      const int low = quants[j / 128 * 32 + j % 32] >> (j / 32 % 4 * 2) & 3;
-      const int high = block[j % 32] >> (j / 32) & 1;
-      out[i + j] = d * static_cast<float>(q3_scale(block + 96, j / 16)) * static_cast<float>(low + 4 * high - 4);
+    for (int sub = 0; sub < 16; ++sub) {
+      const std::uint8_t *third = block + sub % 2 * 16, *quants = block + 32 + sub / 8 * 32 + sub % 2 * 16;
+      const int row = sub / 2 % 4;
+      const float scale = d * static_cast<float>(q3_scale(block + 96, sub));
+      for (int j = 0; j < 16; ++j) {
+        const int q = (quants[j] >> (2 * row) & 3) | (third[j] >> (sub / 2) & 1) << 2;
+        out[i + sub * 16 + j] = scale * static_cast<float>(q - 4);
+      }
     }
   }
 }
@@ -92,12 +99,15 @@ void dequantize_q6_k(const void* blocks, float* out, std::int64_t n) noexcept {
   const auto* block = static_cast<const std::uint8_t*>(blocks);  // low bits[128], high bits[64], int8 scales[16], d
   for (std::int64_t i = 0; i < n; i += 256, block += 210) {
     const float d = half_at(block + 208);
-    for (int j = 0; j < 256; ++j) {
-      const int half = j / 128, row = j / 32 % 4;  // a half: low nibbles of 64 bytes, then high nibbles; 2 high bits a row
-      const int low = block[half * 64 + j % 64] >> (row / 2 * 4) & 15;
-      const int high = block[128 + half * 32 + j % 32] >> (row * 2) & 3;
-      const auto scale = static_cast<std::int8_t>(block[192 + j / 16]);
-      out[i + j] = d * static_cast<float>(scale) * static_cast<float>((low | high << 4) - 32);
+    for (int sub = 0; sub < 16; ++sub) {
+      const int row = sub / 2 % 4;  // rows 0 and 1 of a half are the low nibbles of its 64 bytes, 2 and 3 the high ones
+      const std::uint8_t* low = block + sub / 8 * 64 + row % 2 * 32 + sub % 2 * 16;
+      const std::uint8_t* high = block + 128 + sub / 8 * 32 + sub % 2 * 16;
+      const float scale = d * static_cast<float>(static_cast<std::int8_t>(block[192 + sub]));
+      for (int j = 0; j < 16; ++j) {
+        const int q = (low[j] >> (row / 2 * 4) & 15) | (high[j] >> (2 * row) & 3) << 4;
+        out[i + sub * 16 + j] = scale * static_cast<float>(q - 32);
+      }
     }
   }
 }

@@ -7,10 +7,11 @@ namespace {
 Floats load_bf16(const uint8_t* p) { return as_float(load_u16(p) << 16); }
 
 void store_bf16(uint8_t* p, Floats x) {
-  const Ints bits = as_ints(x), high = bits >> 16;
-  const Ints nearest_even = (bits + 0x7fff + (high & 1)) >> 16;
-  const Ints is_nan = (bits & 0x7fffffff) > 0x7f800000;
-  store_u16(p, (is_nan & (high | 0x40)) | (~is_nan & nearest_even));
+  typedef uint32_t Words __attribute__((vector_size(4 * lanes)));  // sums wrap
+  const Words bits = (Words)x, high = bits >> 16;
+  const Words nearest_even = (bits + 0x7fff + (high & 1)) >> 16;
+  const Words is_nan = (Words)((Ints)(bits & 0x7fffffff) > 0x7f800000);
+  store_u16(p, (Ints)((is_nan & (high | 0x40)) | (~is_nan & nearest_even)));
 }
 
 template <Floats (*load_lanes)(const uint8_t*)>

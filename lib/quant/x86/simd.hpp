@@ -29,7 +29,6 @@ inline Floats load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
 inline Floats to_float(Ints x) { return _mm512_cvtepi32_ps((__m512i)x); }
 inline Floats as_float(Ints x) { return (Floats)x; }
-inline Ints as_ints(Floats x) { return (Ints)x; }
 inline Ints lane_numbers() { return Ints{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
 /// The low 16 bits of each lane.
@@ -56,7 +55,6 @@ inline Floats load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
 inline Floats to_float(Ints x) { return _mm256_cvtepi32_ps((__m256i)x); }
 inline Floats as_float(Ints x) { return (Floats)x; }
-inline Ints as_ints(Floats x) { return (Ints)x; }
 inline Ints lane_numbers() { return Ints{0, 1, 2, 3, 4, 5, 6, 7}; }
 
 inline void store_u16(uint8_t* p, Ints x) {
