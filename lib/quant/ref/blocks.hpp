@@ -1,6 +1,6 @@
 // The scalar implementations: the fallback of every processor and the oracle of the vector ones.
-// Each takes n values, a multiple of the format's block size. Layouts are those of GGUF files; every product and
-// sum is rounded to float on its own, in the order of the gguf Python package.
+// Each takes n values, a multiple of the format's block size. Layouts are those of GGUF files; products and sums
+// are rounded in the order of the gguf Python package.
 #pragma once
 #include <cstdint>
 #include <cstring>
