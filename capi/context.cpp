@@ -1,0 +1,112 @@
+#include <mla/context.hpp>
+
+#include <map>
+
+#include "guard.hpp"
+#include "handles.hpp"
+#include "host.hpp"
+
+using namespace mla::capi;
+
+namespace {
+
+mla::ContextOptions translate(const mla_context_options& given) {
+  mla::ContextOptions options;
+  options.attention = static_cast<mla::AttentionMode>(enum_value(given.attention, MLA_ATTENTION_DEEPSEEK_MLA, "attention"));
+  if (given.n_ctx != 0) options.n_ctx = given.n_ctx;
+  if (given.n_ubatch != 0) options.n_ubatch = given.n_ubatch;
+  options.cache_type_k = cache_type(given.cache_type_k, "cache_type_k");
+  options.cache_type_v = cache_type(given.cache_type_v, "cache_type_v");
+  options.n_threads = given.n_threads;
+  if (given.cache != nullptr) options.cache = given.cache->cache;
+  options.thread_pool = adapt(given.thread_pool);
+  options.allocator = adapt(given.allocator);
+  options.abort = adapt(given.abort, given.abort_user_data);
+  return options;
+}
+
+mla_position next_position(const mla::KvCache& cache, mla_sequence_id sequence, std::map<mla_sequence_id, mla_position>& last) {
+  const auto known = last.find(sequence);
+  const mla_position before = known != last.end() ? known->second : cache.seq_pos_max(sequence);
+  if (before == std::numeric_limits<mla_position>::max())
+    throw Misuse{"sequence " + std::to_string(sequence) + " has no position left"};
+  return last[sequence] = before + 1;
+}
+
+void fill(mla::Batch& batch, const mla_batch& given, const mla::Context& context, const mla::KvCache& cache) {
+  if (given.n < 1) throw Misuse{"batch->n is " + std::to_string(given.n) + ": a batch has at least one row"};
+  const auto n = static_cast<std::size_t>(given.n);
+  if ((given.tokens == nullptr) == (given.embeddings == nullptr)) throw Misuse{"set either batch->tokens or batch->embeddings"};
+  batch.clear();
+  if (given.tokens != nullptr)
+    batch.tokens.assign(given.tokens, given.tokens + n);
+  else
+    batch.embeddings.assign(given.embeddings, given.embeddings + n * static_cast<std::size_t>(context.model()->info().n_embd));
+  if (given.sequences != nullptr)
+    batch.sequences.assign(given.sequences, given.sequences + n);
+  else
+    batch.sequences.assign(n, 0);
+  if (given.logits != nullptr) {
+    batch.logits.assign(given.logits, given.logits + n);
+  } else {
+    batch.logits.assign(n, 0);
+    batch.logits.back() = 1;
+  }
+  if (given.positions != nullptr) {
+    batch.positions.assign(given.positions, given.positions + n);
+  } else {
+    std::map<mla_sequence_id, mla_position> last;
+    for (const mla_sequence_id sequence : batch.sequences) batch.positions.push_back(next_position(cache, sequence, last));
+  }
+}
+
+}  // namespace
+
+mla_status mla_context_new(mla_context** out, const mla_model* model, const mla_context_options* options) {
+  return guarded(__func__, [&] {
+    clear_out(out);
+    const mla::ContextOptions translated = translate(read_struct(options, "mla_context_options"));
+    auto handle = std::make_unique<mla_context>();
+    handle->context = std::make_shared<mla::Context>(not_null(model, "model").model, translated);
+    handle->cache.cache = translated.cache;
+    if (!translated.cache)  // its own, which lives as long as the context, also when another context borrows it
+      handle->cache.cache = std::shared_ptr<mla::KvCache>(handle->context, &handle->context->cache());
+    *out = handle.release();
+  });
+}
+
+void mla_context_free(mla_context* context) { delete context; }
+
+mla_status mla_context_decode(mla_context* context, const mla_batch* batch) {
+  return guarded(__func__, [&] {
+    mla_context& handle = not_null(context, "context");
+    fill(handle.batch, read_struct(&not_null(batch, "batch"), "mla_batch"), *handle.context, *handle.cache.cache);
+    handle.context->decode(handle.batch);
+  });
+}
+
+mla_status mla_context_logits(const float** out, const mla_context* context) {
+  return guarded(__func__, [&] {
+    clear_out(out);
+    *out = not_null(context, "context").context->logits().data();
+  });
+}
+
+mla_status mla_context_logits_of_row(const float** out, const mla_context* context, int32_t row) {
+  return guarded(__func__, [&] {
+    clear_out(out);
+    *out = not_null(context, "context").context->logits(row).data();
+  });
+}
+
+mla_kv_cache* mla_context_cache(mla_context* context) {
+  return property<mla_kv_cache*>(__func__, nullptr, [&] { return &not_null(context, "context").cache; });
+}
+
+int32_t mla_context_n_threads(const mla_context* context) {
+  return property<int32_t>(__func__, -1, [&] { return not_null(context, "context").context->n_threads(); });
+}
+
+mla_status mla_context_abort(mla_context* context) {
+  return guarded(__func__, [&] { not_null(context, "context").context->abort(); });
+}

@@ -1,0 +1,42 @@
+// What is behind the opaque types of mla.h.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <mla/chat_template.hpp>
+#include <mla/context.hpp>
+#include <mla/mla.h>
+#include <mla/sampler.hpp>
+
+struct mla_tokenizer {
+  mla::Tokenizer tokenizer;
+};
+
+struct mla_model {
+  std::shared_ptr<const mla::Model> model;
+  std::optional<mla_tokenizer> tokenizer;
+};
+
+struct mla_kv_cache {
+  std::shared_ptr<mla::KvCache> cache;
+};
+
+struct mla_context {
+  std::shared_ptr<mla::Context> context;
+  mla_kv_cache cache;  // handed out by mla_context_cache()
+  mla::Batch batch;    // kept, so that decoding token by token allocates nothing
+};
+
+struct mla_sampler {
+  mla::Sampler sampler;
+};
+
+struct mla_text_stream {
+  mla::TextStream stream;
+  std::string text;  // what the last call returned
+};
+
+struct mla_chat_template {
+  mla::ChatTemplate chat_template;
+};
