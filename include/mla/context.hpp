@@ -16,11 +16,11 @@ struct ContextOptions {
   int n_ubatch = 512;                      ///< tokens computed at once; longer batches are cut
   CacheType cache_type_k = CacheType::f16;
   CacheType cache_type_v = CacheType::f16;
-  std::shared_ptr<KvCache> cache;          ///< a cache to use instead; its layout must be the one the mode needs
+  std::shared_ptr<KvCache> cache = nullptr;  ///< a cache to use instead; its layout must be the one the mode needs
   int n_threads = 0;                       ///< of the context's own pool; 0: the processors this process may use
-  std::shared_ptr<ThreadPool> thread_pool; ///< a pool to use instead
-  std::shared_ptr<Allocator> allocator;    ///< nullptr: default_allocator()
-  AbortCallback abort;                     ///< polled while computing
+  std::shared_ptr<ThreadPool> thread_pool = nullptr;  ///< a pool to use instead
+  std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
+  AbortCallback abort = nullptr;           ///< polled while computing
 };
 
 /// Activations, logits and threads for one stream of computation. Used by one thread at a time;

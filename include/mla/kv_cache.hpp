@@ -26,7 +26,7 @@ struct KvCacheOptions {
   int n_ctx = 4096;                     ///< token rows in all sequences together, rounded up to whole pages
   CacheType type_k = CacheType::f16;    ///< latent rows, or keys of the expanded layout
   CacheType type_v = CacheType::f16;    ///< values of the expanded layout; the latent layout has none
-  std::shared_ptr<Allocator> allocator; ///< nullptr: default_allocator()
+  std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
 };
 
 /// Pages of 64 token rows, reference-counted: copies of a sequence share pages until one of them writes.

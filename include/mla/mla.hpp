@@ -12,3 +12,4 @@
 #include <mla/sampler.hpp>
 #include <mla/tokenizer.hpp>
 #include <mla/types.hpp>
+#include <mla/version.hpp>

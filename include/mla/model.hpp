@@ -14,12 +14,12 @@ namespace mla {
 
 struct ModelOptions {
   bool use_mmap = true;                  ///< map the file; false reads it into memory from the allocator
-  ProgressCallback progress;             ///< phases "read", "derive"; false stops the load with Status::aborted
-  std::shared_ptr<Allocator> allocator;  ///< nullptr: default_allocator()
-  std::shared_ptr<LogSink> log;          ///< nullptr: silence
+  ProgressCallback progress = nullptr;   ///< phases "read", "derive"; false stops the load with Status::aborted
+  std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
+  std::shared_ptr<LogSink> log = nullptr;          ///< silence
   /// Metadata keys to take instead of the file's, e.g. {"deepseek2.expert_group_count", "8"}; values as decimal text,
   /// "true" or "false". A key that the loader does not read is an error.
-  std::map<std::string, std::string> overrides;
+  std::map<std::string, std::string> overrides = {};
 };
 
 /// The facts of a model that hosts ask for.

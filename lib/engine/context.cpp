@@ -1,0 +1,208 @@
+// The public Context: checks a batch, cuts it into ubatches, and keeps cache and logits whole when something fails.
+#include <mla/context.hpp>
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/forward.hpp"
+#include "engine/model_impl.hpp"
+#include "platform/fail.hpp"
+
+namespace mla {
+namespace {
+
+const ContextOptions& checked(const std::shared_ptr<const Model>& model, const ContextOptions& o) {
+  if (!model) fail(Status::invalid_argument, "a context needs a model");
+  if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
+  if (!o.cache) return o;
+  if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
+  const bool expanded = o.attention == AttentionMode::deepseek2;
+  if ((o.cache->options().layout == CacheLayout::expanded) != expanded)
+    fail(Status::invalid_argument, "attention mode {} needs a cache of layout {}", to_string(o.attention), expanded ? "expanded" : "latent");
+  return o;
+}
+
+std::shared_ptr<KvCache> make_cache(const Model& model, const ContextOptions& o) {
+  if (o.cache) return o.cache;
+  const CacheLayout layout = o.attention == AttentionMode::deepseek2 ? CacheLayout::expanded : CacheLayout::latent;
+  return std::make_shared<KvCache>(model.cache_shape(), KvCacheOptions{layout, o.n_ctx, o.cache_type_k, o.cache_type_v, o.allocator});
+}
+
+}  // namespace
+
+class Context::Impl {
+ public:
+  Impl(std::shared_ptr<const Model> m, const ContextOptions& o)
+      : options(checked(m, o)),
+        model(std::move(m)),
+        cache(make_cache(*model, o)),
+        pool(o.thread_pool ? o.thread_pool : make_thread_pool(o.n_threads)),
+        executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
+        forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {}
+
+  void decode(const Batch& batch);
+  std::span<const float> logits(int i) const;
+  std::span<const float> last_logits() const;
+
+  const ContextOptions options;
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<KvCache> cache;
+  std::shared_ptr<ThreadPool> pool;
+  platform::Executor executor;
+
+ private:
+  void check(const Batch& batch) const;
+  void place_logits(const Batch& batch);
+  void run_ubatch(const Batch& batch, int begin, int end, KvCache::Impl::Transaction& transaction);
+  void order_by_sequence(const Batch& batch, int begin, int end);
+  void view_sequences();
+
+  engine::Forward forward;
+  std::vector<int> logit_index;  // [batch] row of `logit_memory`, or -1
+  platform::Buffer logit_memory;
+
+  // The ubatch in work: rows of the batch, those of a sequence together.
+  std::vector<int> order;
+  std::vector<Token> tokens;
+  std::vector<float> embeddings;
+  std::vector<Position> positions;
+  std::vector<SequenceId> sequence_ids;
+  std::vector<cache::RowRef> rows;
+  std::vector<int> logit_rows;
+  std::vector<cache::PageView> pages;
+  std::vector<attention::SequenceRows> sequences;
+};
+
+void Context::Impl::check(const Batch& b) const {
+  const auto n = b.positions.size();
+  const auto n_embd = static_cast<std::size_t>(model->info().n_embd);
+  if (n == 0) fail(Status::invalid_argument, "the batch is empty");
+  if (n > (std::size_t{1} << 30)) fail(Status::invalid_argument, "a batch of {} rows is too large", n);
+  if (b.tokens.empty() == b.embeddings.empty()) fail(Status::invalid_argument, "a batch holds either tokens or embeddings");
+  if (b.embeddings.empty() ? b.tokens.size() != n : b.embeddings.size() != n * n_embd)
+    fail(Status::invalid_argument, "the batch has {} positions, {} tokens and {} embedding values of {} each", n, b.tokens.size(),
+         b.embeddings.size(), n_embd);
+  if (b.sequences.size() != n || b.logits.size() != n)
+    fail(Status::invalid_argument, "the batch has {} positions, {} sequence ids and {} logits flags", n, b.sequences.size(), b.logits.size());
+  const int n_vocab = model->info().n_vocab;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!b.tokens.empty() && (b.tokens[i] < 0 || b.tokens[i] >= n_vocab))
+      fail(Status::invalid_argument, "token {} of the batch is {}, and the vocabulary has {}", i, b.tokens[i], n_vocab);
+    if (b.positions[i] < 0) fail(Status::invalid_argument, "position {} of the batch is {}", i, b.positions[i]);
+    if (b.sequences[i] < 0) fail(Status::invalid_argument, "sequence id {} of the batch is {}", i, b.sequences[i]);
+  }
+}
+
+void Context::Impl::decode(const Batch& batch) {
+  logit_index.clear();
+  check(batch);
+  executor.start();
+  try {
+    place_logits(batch);
+    KvCache::Impl::Transaction transaction(cache->impl());
+    for (int begin = 0; begin < batch.size(); begin += options.n_ubatch)
+      run_ubatch(batch, begin, std::min(begin + options.n_ubatch, batch.size()), transaction);
+    transaction.commit();
+  } catch (...) {
+    logit_index.clear();
+    throw;
+  }
+}
+
+void Context::Impl::place_logits(const Batch& batch) {
+  int n = 0;
+  logit_index.reserve(static_cast<std::size_t>(batch.size()));
+  for (const std::uint8_t wanted : batch.logits) logit_index.push_back(wanted ? n++ : -1);
+  const std::size_t bytes = static_cast<std::size_t>(n) * static_cast<std::size_t>(model->info().n_vocab) * sizeof(float);
+  if (bytes > logit_memory.size()) logit_memory = platform::Buffer(options.allocator, bytes, "logits");
+}
+
+// Attention wants the rows of a sequence together; logits come out in the batch's order all the same.
+void Context::Impl::order_by_sequence(const Batch& batch, int begin, int end) {
+  order.resize(static_cast<std::size_t>(end - begin));
+  std::iota(order.begin(), order.end(), begin);
+  std::ranges::sort(order, {}, [&](int i) { return std::pair(batch.sequences[static_cast<std::size_t>(i)], i); });
+  tokens.clear(), embeddings.clear(), positions.clear(), sequence_ids.clear(), logit_rows.clear();
+  const auto n_embd = static_cast<std::size_t>(model->info().n_embd);
+  for (const int row : order) {
+    const auto i = static_cast<std::size_t>(row);
+    if (!batch.tokens.empty())
+      tokens.push_back(batch.tokens[i]);
+    else
+      embeddings.insert(embeddings.end(), batch.embeddings.begin() + static_cast<std::ptrdiff_t>(i * n_embd),
+                        batch.embeddings.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_embd));
+    positions.push_back(batch.positions[i]);
+    sequence_ids.push_back(batch.sequences[i]);
+  }
+}
+
+// Runs of equal sequence id, each with the pages that its last query may see.
+void Context::Impl::view_sequences() {
+  sequences.clear();
+  pages.clear();
+  std::vector<std::pair<std::size_t, std::size_t>> ranges;
+  for (std::size_t first = 0; first < sequence_ids.size();) {
+    std::size_t end = first;
+    while (end < sequence_ids.size() && sequence_ids[end] == sequence_ids[first]) ++end;
+    const std::size_t page = pages.size();
+    cache->impl().view(sequence_ids[first], positions[end - 1], pages);
+    ranges.emplace_back(page, pages.size() - page);
+    sequences.push_back({static_cast<int>(first), static_cast<int>(end - first), {}});
+    first = end;
+  }
+  for (std::size_t i = 0; i < sequences.size(); ++i)  // only now: `pages` has stopped moving
+    sequences[i].pages = std::span<const cache::PageView>(pages).subspan(ranges[i].first, ranges[i].second);
+}
+
+void Context::Impl::run_ubatch(const Batch& batch, int begin, int end, KvCache::Impl::Transaction& transaction) {
+  order_by_sequence(batch, begin, end);
+  rows.clear();
+  for (std::size_t i = 0; i < positions.size(); ++i) rows.push_back(transaction.append(sequence_ids[i], positions[i]));
+  view_sequences();
+
+  // Rows of the ubatch that want logits, in the batch's order: their logits are then neighbours in `logit_memory`.
+  std::vector<int> place(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) place[static_cast<std::size_t>(order[i] - begin)] = static_cast<int>(i);
+  int first_logit = -1;
+  for (int i = begin; i < end; ++i) {
+    if (logit_index[static_cast<std::size_t>(i)] < 0) continue;
+    if (first_logit < 0) first_logit = logit_index[static_cast<std::size_t>(i)];
+    logit_rows.push_back(place[static_cast<std::size_t>(i - begin)]);
+  }
+  float* out = logit_memory.as<float>().data() + static_cast<std::size_t>(std::max(first_logit, 0)) * static_cast<std::size_t>(model->info().n_vocab);
+  forward.run({tokens, embeddings, positions, rows, sequences, logit_rows}, cache->impl(), out, executor);
+}
+
+std::span<const float> Context::Impl::logits(int i) const {
+  if (i < 0 || i >= static_cast<int>(logit_index.size()))
+    fail(Status::invalid_argument, "row {} of the last batch: it has {} rows", i, logit_index.size());
+  const int index = logit_index[static_cast<std::size_t>(i)];
+  if (index < 0) fail(Status::invalid_argument, "row {} of the last batch did not ask for logits", i);
+  const auto n_vocab = static_cast<std::size_t>(model->info().n_vocab);
+  return {reinterpret_cast<const float*>(logit_memory.data()) + static_cast<std::size_t>(index) * n_vocab, n_vocab};
+}
+
+std::span<const float> Context::Impl::last_logits() const {
+  for (auto i = static_cast<int>(logit_index.size()); i-- > 0;)
+    if (logit_index[static_cast<std::size_t>(i)] >= 0) return logits(i);
+  fail(Status::invalid_argument, "there are no logits: no row of the last batch asked for them, or decode() failed");
+}
+
+Context::Context(std::shared_ptr<const Model> model, const ContextOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+Context::~Context() = default;
+Context::Context(Context&&) noexcept = default;
+Context& Context::operator=(Context&&) noexcept = default;
+
+void Context::decode(const Batch& batch) { impl_->decode(batch); }
+std::span<const float> Context::logits(int i) const { return impl_->logits(i); }
+
+std::span<const float> Context::logits() const { return impl_->last_logits(); }
+
+const std::shared_ptr<const Model>& Context::model() const noexcept { return impl_->model; }
+KvCache& Context::cache() noexcept { return *impl_->cache; }
+const ContextOptions& Context::options() const noexcept { return impl_->options; }
+int Context::n_threads() const noexcept { return impl_->pool->n_threads(); }
+void Context::abort() noexcept { impl_->executor.abort(); }
+
+}  // namespace mla

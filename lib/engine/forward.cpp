@@ -1,0 +1,168 @@
+#include "engine/forward.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "attention/latent_expansion.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/matmul.hpp"
+#include "quant/dequantize.hpp"
+
+namespace mla::engine {
+namespace {
+
+std::int64_t widest_ffn(const model::Config& c) noexcept {
+  return std::max<std::int64_t>(c.n_ff, std::int64_t{c.n_ff_expert} * c.n_experts_shared);
+}
+
+std::int64_t widest_row(const model::Config& c) noexcept {
+  return std::max({std::int64_t{c.n_embd}, std::int64_t{c.q_lora_rank}, std::int64_t{c.shape.n_heads} * c.shape.n_value,
+                   std::int64_t{c.shape.n_latent}, std::int64_t{c.shape.n_nope}, widest_ffn(c), std::int64_t{c.n_ff_expert}});
+}
+
+}  // namespace
+
+Forward::Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubatch, const std::shared_ptr<Allocator>& allocator)
+    : model_(model), rope_(model.config.rope), attention_(model.config.shape, mode, allocator) {
+  const model::Config& c = model.config;
+  const CacheShape& s = c.shape;
+  if (c.router.n_experts > 0) experts_.emplace(c.router, c.n_embd, c.n_ff_expert, n_ubatch, allocator);
+
+  const std::int64_t q_width = std::int64_t{s.n_heads} * (s.n_nope + s.n_rope), v_width = std::int64_t{s.n_heads} * s.n_value;
+  const std::int64_t heads_kv = mode == AttentionMode::deepseek2 ? std::int64_t{s.n_heads} * (s.n_nope + s.n_value) : 0;
+  const std::int64_t widths[] = {c.n_embd, c.n_embd, c.n_embd, c.q_lora_rank, q_width, s.n_latent + s.n_rope,
+                                 heads_kv, v_width,  widest_ffn(c), widest_ffn(c)};
+  float** const buffers[] = {&residual_, &normed_, &block_out_, &q_latent_, &q_, &kv_, &heads_kv_, &attended_, &hidden_, &up_};
+  std::int64_t total = 0;
+  for (const std::int64_t width : widths) total += width;
+  memory_ = platform::Buffer(allocator, static_cast<std::size_t>(total) * static_cast<std::size_t>(n_ubatch) * sizeof(float), "activations");
+  float* next = memory_.as<float>().data();
+  for (std::size_t i = 0; i < std::size(widths); ++i) *buffers[i] = std::exchange(next, next + widths[i] * n_ubatch);
+}
+
+std::size_t Forward::scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept {
+  return std::max(kernels::matmul_scratch_floats(widest_row(model.config)),
+                  attention::Attention::scratch_floats(model.config.shape, n_ubatch));
+}
+
+void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor) {
+  rope_.angles(ubatch.positions, cosines_, sines_);
+  embed(ubatch, executor);
+  for (int layer = 0; layer < model_.config.shape.n_layers; ++layer) {
+    const model::LayerWeights& w = model_.layers[static_cast<std::size_t>(layer)];
+    attention_block(w, layer, ubatch, cache, executor);
+    feed_forward_block(w, layer, ubatch.n_tokens(), executor);
+  }
+  output(ubatch, logits, executor);
+}
+
+void Forward::embed(const Ubatch& ubatch, platform::Executor& executor) {
+  const std::int64_t n_embd = model_.config.n_embd;
+  if (!ubatch.embeddings.empty()) {
+    std::ranges::copy(ubatch.embeddings, residual_);
+    return;
+  }
+  const kernels::Matrix& table = model_.token_embedding;
+  executor.parallel_for(ubatch.n_tokens(), [&](int t, int) {
+    quant::dequantize(table.type, table.row(ubatch.tokens[static_cast<std::size_t>(t)]), residual_ + t * n_embd, n_embd);
+  });
+}
+
+// residual += W_o · attention(norm(residual))
+void Forward::attention_block(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache,
+                              platform::Executor& executor) {
+  const model::Config& c = model_.config;
+  const std::int64_t n_embd = c.n_embd, n = ubatch.n_tokens();
+  executor.parallel_for(static_cast<int>(n), [&](int t, int) {
+    kernels::rms_norm(residual_ + t * n_embd, w.attention_norm, c.rms_eps, normed_ + t * n_embd, n_embd);
+  });
+  project_queries(w, ubatch, executor);
+  project_latents(w, ubatch, executor);
+  store_rows(w, layer, ubatch, cache, executor);
+  attention_.run({c.shape, cache.options.layout, &cache.format, static_cast<std::size_t>(layer) * cache.layer_bytes(), w.latent, q_,
+                  ubatch.positions.data(), ubatch.sequences, attended_},
+                 executor);
+  kernels::matmul({attended_, w.attention_out.cols, n, w.attention_out, block_out_, n_embd}, executor);
+  executor.parallel_for(static_cast<int>(n), [&](int t, int) { kernels::add_scaled(residual_ + t * n_embd, block_out_ + t * n_embd, 1.0f, n_embd); });
+}
+
+// q = W_q · h, or W_qb · norm(W_qa · h); rotated, and multiplied with the scale of the scores.
+void Forward::project_queries(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor) {
+  const model::Config& c = model_.config;
+  const CacheShape& s = c.shape;
+  const std::int64_t n = ubatch.n_tokens(), head_width = s.n_nope + s.n_rope, q_width = s.n_heads * head_width, pairs = s.n_rope / 2;
+  if (c.q_lora_rank == 0) {
+    kernels::matmul({normed_, c.n_embd, n, w.q, q_, q_width}, executor);
+  } else {
+    const std::int64_t rank = c.q_lora_rank;
+    kernels::matmul({normed_, c.n_embd, n, w.q_a, q_latent_, rank}, executor);
+    executor.parallel_for(static_cast<int>(n), [&](int t, int) {
+      kernels::rms_norm(q_latent_ + t * rank, w.q_a_norm, c.rms_eps, q_latent_ + t * rank, rank);
+    });
+    kernels::matmul({q_latent_, rank, n, w.q_b, q_, q_width}, executor);
+  }
+  const float scale = c.score_scale();
+  executor.parallel_for(static_cast<int>(n), [&](int t, int) {
+    float* q = q_ + t * q_width;
+    for (std::int64_t i = 0; i < q_width; ++i) q[i] *= scale;
+    for (int head = 0; head < s.n_heads; ++head)
+      kernels::rope_interleaved(q + head * head_width + s.n_nope, cosines_.data() + t * pairs, sines_.data() + t * pairs, pairs);
+  });
+}
+
+// (c, k_pe) = W_kva · h; the norm is for c alone, the rotation for k_pe alone.
+void Forward::project_latents(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor) {
+  const model::Config& c = model_.config;
+  const CacheShape& s = c.shape;
+  const std::int64_t n = ubatch.n_tokens(), width = s.n_latent + s.n_rope, pairs = s.n_rope / 2;
+  kernels::matmul({normed_, c.n_embd, n, w.kv_a, kv_, width}, executor);
+  executor.parallel_for(static_cast<int>(n), [&](int t, int) {
+    float* latent = kv_ + t * width;
+    kernels::rms_norm(latent, w.kv_a_norm, c.rms_eps, latent, s.n_latent);
+    kernels::rope_interleaved(latent + s.n_latent, cosines_.data() + t * pairs, sines_.data() + t * pairs, pairs);
+  });
+}
+
+void Forward::store_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor) {
+  const CacheShape& s = model_.config.shape;
+  const std::int64_t n = ubatch.n_tokens(), width = s.n_latent + s.n_rope;
+  const std::int64_t k_width = std::int64_t{s.n_heads} * s.n_nope, v_width = std::int64_t{s.n_heads} * s.n_value;
+  const bool expanded = cache.options.layout == CacheLayout::expanded;
+  float* const values = heads_kv_ + n * k_width;
+  if (expanded) {
+    executor.parallel_for(s.n_heads, [&](int head, int thread) {
+      attention::LatentExpansion(w.latent, s, head, executor.scratch(thread))
+          .run(kv_, width, static_cast<int>(n), heads_kv_ + std::int64_t{head} * s.n_nope, k_width, values + std::int64_t{head} * s.n_value, v_width);
+    });
+  }
+  executor.parallel_for(static_cast<int>(n), [&](int t, int) {
+    std::byte* row = cache.row(ubatch.rows[static_cast<std::size_t>(t)], layer);
+    cache::write_part(cache.format.key, expanded ? heads_kv_ + t * k_width : kv_ + t * width, row);
+    cache::write_part(cache.format.rope, kv_ + t * width + s.n_latent, row);
+    if (expanded) cache::write_part(cache.format.value, values + t * v_width, row);
+  });
+}
+
+// residual += ffn(norm(residual)): dense, or the shared expert and the routed ones.
+void Forward::feed_forward_block(const model::LayerWeights& w, int layer, int n_tokens, platform::Executor& executor) {
+  const model::Config& c = model_.config;
+  const std::int64_t n_embd = c.n_embd;
+  executor.parallel_for(n_tokens, [&](int t, int) {
+    kernels::rms_norm(residual_ + t * n_embd, w.ffn_norm, c.rms_eps, normed_ + t * n_embd, n_embd);
+  });
+  if (w.dense.gate) {
+    layers::ffn(w.dense, normed_, n_tokens, block_out_, hidden_, up_, executor);
+    executor.parallel_for(n_tokens, [&](int t, int) { kernels::add_scaled(residual_ + t * n_embd, block_out_ + t * n_embd, 1.0f, n_embd); });
+  }
+  if (c.has_experts(layer)) experts_->run(w.experts, normed_, n_tokens, residual_, executor);
+}
+
+void Forward::output(const Ubatch& ubatch, float* logits, platform::Executor& executor) {
+  const std::int64_t n_embd = model_.config.n_embd, n = static_cast<std::int64_t>(ubatch.logit_rows.size());
+  for (std::int64_t i = 0; i < n; ++i)
+    kernels::rms_norm(residual_ + ubatch.logit_rows[static_cast<std::size_t>(i)] * n_embd, model_.output_norm, model_.config.rms_eps,
+                      normed_ + i * n_embd, n_embd);
+  kernels::matmul({normed_, n_embd, n, model_.output, logits, model_.output.rows}, executor);
+}
+
+}  // namespace mla::engine

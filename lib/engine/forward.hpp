@@ -1,0 +1,64 @@
+// The forward pass: embed → layers → attention → experts → logits.
+#pragma once
+#include <mla/context.hpp>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "attention/attention.hpp"
+#include "model/weights.hpp"
+#include "moe/experts.hpp"
+
+namespace mla::engine {
+
+/// Tokens computed together. Rows of a sequence stand together.
+struct Ubatch {
+  std::span<const Token> tokens;          ///< [n], or empty
+  std::span<const float> embeddings;      ///< [n, n_embd], or empty
+  std::span<const Position> positions;    ///< [n]
+  std::span<const cache::RowRef> rows;    ///< [n] where each token's row of the cache is
+  std::span<const attention::SequenceRows> sequences;
+  std::span<const int> logit_rows;        ///< rows that need logits
+
+  int n_tokens() const noexcept { return static_cast<int>(positions.size()); }
+};
+
+/// Owns the activations. Used by one thread at a time.
+class Forward {
+ public:
+  Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubatch, const std::shared_ptr<Allocator>& allocator);
+
+  /// Floats of scratch that each thread of the executor must have.
+  static std::size_t scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept;
+
+  /// Writes the tokens' cache rows and logits [logit_rows, n_vocab].
+  void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor);
+
+ private:
+  void embed(const Ubatch& ubatch, platform::Executor& executor);
+  void attention_block(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
+  void project_queries(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
+  void project_latents(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
+  void store_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
+  void feed_forward_block(const model::LayerWeights& w, int layer, int n_tokens, platform::Executor& executor);
+  void output(const Ubatch& ubatch, float* logits, platform::Executor& executor);
+
+  const model::LoadedModel& model_;
+  layers::Rope rope_;
+  attention::Attention attention_;
+  std::optional<moe::Experts> experts_;
+  platform::Buffer memory_;
+  float* residual_;    // [n, n_embd]
+  float* normed_;      // [n, n_embd]
+  float* block_out_;   // [n, n_embd]
+  float* q_latent_;    // [n, q_lora_rank]
+  float* q_;           // [n, n_heads, n_nope + n_rope]
+  float* kv_;          // [n, n_latent + n_rope]
+  float* heads_kv_;    // [n, n_heads · (n_nope + n_value)]: keys of all heads, then values; expanded cache only
+  float* attended_;    // [n, n_heads, n_value]
+  float* hidden_;      // [n, widest dense n_ff]
+  float* up_;          // the same
+  std::vector<float> cosines_, sines_;  // [n, n_rope / 2]
+};
+
+}  // namespace mla::engine

@@ -1,0 +1,38 @@
+// Reads the header of one GGUF part.
+#pragma once
+#include <span>
+#include <string>
+
+#include "format/gguf.hpp"
+
+namespace mla::format {
+
+/// A cursor over bytes that never reads behind their end.
+class ByteReader {
+ public:
+  ByteReader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+
+  template <typename T>
+  T read(const char* what);
+  std::string read_string(const char* what);
+
+  std::uint64_t position() const noexcept { return position_; }
+  std::uint64_t remaining() const noexcept { return bytes_.size() - position_; }
+
+ private:
+  const std::byte* take(std::uint64_t n, const char* what);
+  std::span<const std::byte> bytes_;
+  const std::string& path_;
+  std::uint64_t position_ = 0;
+};
+
+struct GgufPart {
+  std::uint32_t version = 0;
+  std::vector<std::pair<std::string, GgufValue>> metadata;
+  std::vector<TensorInfo> tensors;
+};
+
+/// Parses and checks everything but what concerns several parts.
+GgufPart read_gguf_part(const platform::FileView& file, int part, bool allow_unknown_types);
+
+}  // namespace mla::format

@@ -1,0 +1,76 @@
+#include "model/tensor_reader.hpp"
+
+#include <fmt/ranges.h>
+
+#include <charconv>
+
+#include "platform/fail.hpp"
+#include "quant/dequantize.hpp"
+
+namespace mla::model {
+namespace {
+
+using kernels::Matrix;
+
+std::int64_t dim(const format::TensorInfo& tensor, std::size_t i) {
+  return i < tensor.shape.size() ? static_cast<std::int64_t>(tensor.shape[i]) : 1;
+}
+
+Matrix view(const format::TensorInfo& tensor, std::int64_t rows, std::int64_t cols) {
+  const auto type = static_cast<quant::Type>(tensor.type);
+  return {tensor.data, type, rows, cols, quant::row_bytes(type, cols)};
+}
+
+[[noreturn]] void fail_shape(const std::string& path, const format::TensorInfo& tensor, const std::string& wanted) {
+  fail(Status::bad_file, "{}: tensor {} has shape [{}], and its metadata demand {}", path, tensor.name, fmt::join(tensor.shape, ", "), wanted);
+}
+
+}  // namespace
+
+const format::TensorInfo& TensorReader::require(const std::string& name) {
+  const format::TensorInfo* tensor = model_.file.find(name);
+  if (tensor == nullptr) fail(Status::bad_file, "{}: tensor {} is missing", model_.file.path(), name);
+  used_.insert(name);
+  return *tensor;
+}
+
+Matrix TensorReader::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
+  const format::TensorInfo& tensor = require(name + ".weight");
+  if (dim(tensor, 0) != cols || dim(tensor, 1) != rows || dim(tensor, 2) != 1 || dim(tensor, 3) != 1)
+    fail_shape(model_.file.path(), tensor, fmt::format("[{}, {}]", cols, rows));
+  return view(tensor, rows, cols);
+}
+
+kernels::MatrixStack TensorReader::stack(const std::string& name, std::int64_t count, std::int64_t rows, std::int64_t cols) {
+  const format::TensorInfo& tensor = require(name + ".weight");
+  const bool deep = dim(tensor, 1) == rows && dim(tensor, 2) == count;
+  const bool flat = dim(tensor, 1) == rows * count && dim(tensor, 2) == 1;
+  if (dim(tensor, 0) != cols || !(deep || flat) || dim(tensor, 3) != 1)
+    fail_shape(model_.file.path(), tensor, fmt::format("[{}, {}, {}]", cols, rows, count));
+  const Matrix first = view(tensor, rows, cols);
+  return {first, count, first.row_bytes * static_cast<std::size_t>(rows)};
+}
+
+const float* TensorReader::vector(const std::string& name, std::int64_t n) {
+  const format::TensorInfo& tensor = require(name);
+  if (dim(tensor, 0) != n || dim(tensor, 1) != 1 || dim(tensor, 2) != 1 || dim(tensor, 3) != 1)
+    fail_shape(model_.file.path(), tensor, fmt::format("[{}]", n));
+  const Matrix row = view(tensor, 1, n);
+  if (row.type == quant::Type::f32 && reinterpret_cast<std::uintptr_t>(row.data) % alignof(float) == 0)
+    return reinterpret_cast<const float*>(row.data);
+  platform::Buffer& floats = model_.derived.emplace_back(allocator_, static_cast<std::size_t>(n) * sizeof(float), name.c_str());
+  quant::dequantize(row.type, row.data, floats.as<float>().data(), n);
+  return floats.as<float>().data();
+}
+
+void TensorReader::refuse_unread(int n_layers) const {
+  for (const format::TensorInfo& tensor : model_.file.tensors()) {
+    if (used_.contains(tensor.name)) continue;
+    int layer = -1;  // those behind the last layer belong to multi-token prediction
+    if (tensor.name.starts_with("blk.")) std::from_chars(tensor.name.data() + 4, tensor.name.data() + tensor.name.size(), layer);
+    if (layer < n_layers)
+      fail(Status::unsupported, "{}: tensor {} is not part of a deepseek2 model that this version knows", model_.file.path(), tensor.name);
+  }
+}
+
+}  // namespace mla::model

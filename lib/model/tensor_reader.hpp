@@ -1,0 +1,35 @@
+// Tensors by name, checked against the shape that the config demands.
+#pragma once
+#include <set>
+#include <string>
+
+#include "model/weights.hpp"
+
+namespace mla::model {
+
+class TensorReader {
+ public:
+  TensorReader(LoadedModel& model, const ModelOptions& options) : model_(model), allocator_(options.allocator) {}
+
+  bool has(const std::string& name) const { return model_.file.find(name) != nullptr; }
+
+  /// [rows, cols]; the name without ".weight". Throws Error(bad_file) if it is missing or of another shape.
+  kernels::Matrix matrix(const std::string& name, std::int64_t rows, std::int64_t cols);
+  /// count × [rows, cols]: a 3-D tensor, or a 2-D one of count · rows rows as ik_llama.cpp writes k_b and v_b.
+  kernels::MatrixStack stack(const std::string& name, std::int64_t count, std::int64_t rows, std::int64_t cols);
+  /// [n] floats; other types are converted to floats in memory of the model's own. `name` is whole.
+  const float* vector(const std::string& name, std::int64_t n);
+
+  /// Marks a tensor as known without use.
+  void skip(const std::string& name) { used_.insert(name); }
+  /// Throws Error(unsupported) that names the first tensor of the file that nobody asked for.
+  void refuse_unread(int n_layers) const;
+
+ private:
+  const format::TensorInfo& require(const std::string& name);
+  LoadedModel& model_;
+  std::shared_ptr<Allocator> allocator_;
+  std::set<std::string> used_;
+};
+
+}  // namespace mla::model

@@ -1,0 +1,46 @@
+// Weights of a model: views into the mapped file, and the few matrices derived from it.
+#pragma once
+#include <memory>
+#include <mla/model.hpp>
+#include <vector>
+
+#include "attention/attention.hpp"
+#include "format/gguf.hpp"
+#include "layers/ffn.hpp"
+#include "model/config.hpp"
+#include "moe/experts.hpp"
+#include "platform/memory.hpp"
+
+namespace mla::model {
+
+struct LayerWeights {
+  const float* attention_norm = nullptr;  ///< [n_embd]
+  kernels::Matrix q;                      ///< [H·(N+P), n_embd]; empty if there is q_a
+  kernels::Matrix q_a, q_b;               ///< [q_lora, n_embd], [H·(N+P), q_lora]
+  const float* q_a_norm = nullptr;        ///< [q_lora]
+  kernels::Matrix kv_a;                   ///< [R+P, n_embd]
+  const float* kv_a_norm = nullptr;       ///< [R]
+  attention::LatentWeights latent;        ///< k_b, v_b, k_nope
+  kernels::Matrix attention_out;          ///< [n_embd, H·V]
+
+  const float* ffn_norm = nullptr;  ///< [n_embd]
+  layers::FfnWeights dense;         ///< of a dense layer, or the shared expert
+  moe::ExpertWeights experts;       ///< of a layer with experts
+};
+
+/// A model in memory. Views point into `file` and `derived`; immutable once loaded.
+struct LoadedModel {
+  format::GgufFile file;
+  Config config;
+  kernels::Matrix token_embedding;     ///< [n_vocab, n_embd]
+  const float* output_norm = nullptr;  ///< [n_embd]
+  kernels::Matrix output;              ///< [n_vocab, n_embd]
+  std::vector<LayerWeights> layers;
+  std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b; norms that aren't stored as floats
+  std::uint64_t n_parameters = 0;
+};
+
+/// Throws Error that names the file and the key or tensor; nothing is left behind.
+LoadedModel load_gguf(const std::string& path, const ModelOptions& options);
+
+}  // namespace mla::model
