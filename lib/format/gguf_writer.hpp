@@ -1,0 +1,57 @@
+// Writes GGUF version 3 files: metadata, then tensors one after another.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "platform/file.hpp"
+#include "quant/types.hpp"
+
+namespace mla::format {
+
+/// Keys and tensors are announced first; begin_data() writes the header; then the tensors' bytes follow in the order
+/// announced. The file appears under its name with finish(), whole; otherwise nothing stays behind.
+/// Throws Error(io_error) that names the file.
+class GgufWriter {
+ public:
+  explicit GgufWriter(const std::string& path);
+
+  void add_uint(const std::string& key, std::uint32_t value);
+  void add_float(const std::string& key, float value);
+  void add_bool(const std::string& key, bool value);
+  void add_string(const std::string& key, std::string_view value);
+  void add_strings(const std::string& key, std::span<const std::string> values);
+  void add_ints(const std::string& key, std::span<const std::int32_t> values);
+
+  /// shape: row width first.
+  void add_tensor(const std::string& name, std::vector<std::uint64_t> shape, quant::Type type);
+
+  void begin_data();
+  /// A piece of the next tensor's bytes; a tensor may come in several pieces.
+  void write(std::span<const std::byte> bytes);
+  void finish();
+
+ private:
+  struct Tensor {
+    std::string name;
+    std::vector<std::uint64_t> shape;
+    quant::Type type;
+    std::uint64_t bytes;
+  };
+  template <typename T>
+  void put(const T& value);
+  void put_text(std::string_view text);
+  void begin_key(const std::string& key, std::uint32_t type);
+  void pad();
+
+  std::string path_;
+  platform::FileWriter file_;
+  std::string keys_;  // encoded metadata
+  std::uint64_t n_keys_ = 0;
+  std::vector<Tensor> tensors_;
+  std::size_t current_ = 0;         // tensor in work
+  std::uint64_t current_bytes_ = 0;  // of it, written so far
+};
+
+}  // namespace mla::format

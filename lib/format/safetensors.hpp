@@ -1,0 +1,37 @@
+// Safetensors: the weights of a Hugging Face folder, in one file or in shards listed by an index.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "platform/file.hpp"
+
+namespace mla::format {
+
+struct SafetensorsTensor {
+  std::string dtype;                 ///< "F32", "F16", "BF16", "F8_E4M3", "I64", …
+  std::vector<std::uint64_t> shape;  ///< row-major: slowest first
+  const std::byte* data = nullptr;   ///< not aligned
+  std::uint64_t bytes = 0;
+  const std::string* path = nullptr;  ///< of the file it is in, for messages
+};
+
+/// All tensors of a folder, mapped.
+class SafetensorsFolder {
+ public:
+  /// Reads model.safetensors.index.json and its shards, or else model.safetensors.
+  /// Throws Error: not_found, io_error, bad_file; names the file and the tensor.
+  static SafetensorsFolder open(const std::string& folder);
+
+  const std::map<std::string, SafetensorsTensor>& tensors() const noexcept { return tensors_; }
+  const SafetensorsTensor* find(const std::string& name) const;
+
+ private:
+  void add_file(const std::string& path);
+  std::vector<std::unique_ptr<platform::FileView>> files_;
+  std::map<std::string, SafetensorsTensor> tensors_;
+};
+
+}  // namespace mla::format
