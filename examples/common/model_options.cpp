@@ -1,0 +1,75 @@
+#include "common/model_options.hpp"
+
+#include <limits>
+#include <filesystem>
+#include <vector>
+
+#include "common/program.hpp"
+
+namespace program {
+namespace {
+
+std::vector<std::string> attention_names() {
+  using enum mla::AttentionMode;
+  return {to_string(automatic), to_string(deepseek2), to_string(deepseek_mla)};
+}
+
+std::vector<std::string> cache_type_names() {
+  using enum mla::CacheType;
+  return {to_string(f32), to_string(f16), to_string(bf16), to_string(q8_0)};
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
+  auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part");
+  if (demo_model)
+    model->description(model->get_description() + "; without it, the demo model that ships with the source");
+  else
+    model->required();
+  app.add_option("-t,--threads", flags.n_threads, "threads; 0: the processors there are")
+      ->check(CLI::Range(0, 4096))->capture_default_str();
+  app.add_option("-c,--ctx-size", flags.n_ctx, n_ctx_help)->check(CLI::Range(0, std::numeric_limits<int>::max()));
+  app.add_option("--ub,--ubatch-size", flags.n_ubatch, "tokens computed at once")
+      ->check(CLI::Range(1, 65536))->capture_default_str();
+  app.add_option("--attention", flags.attention, "how attention is computed and what the cache holds")
+      ->check(CLI::IsMember(attention_names()))->capture_default_str();
+  const CLI::IsMember type(cache_type_names());
+  app.add_option("--cache-type", flags.cache_type, "number format of the KV cache")->check(type)->capture_default_str();
+  app.add_option("--cache-type-k", flags.cache_type_k, "the same for keys (or latent rows) only")->check(type);
+  app.add_option("--cache-type-v", flags.cache_type_v, "the same for values only (the latent cache has none)")->check(type);
+  app.add_flag("--no-mmap", flags.no_mmap, "read the model into memory instead of mapping it");
+  app.add_flag("-v,--verbose", flags.verbose, "more messages, and speed, on standard error");
+}
+
+std::string demo_model_path() {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const fs::path& folder : {fs::path(MLA_DEMO_MODEL_DIR), program / "../examples/models", program / "../../examples/models",
+                                 program / "../share/mla"})
+    if (const fs::path file = folder / "demo-f16.gguf"; fs::exists(file, ignored)) return file.lexically_normal().string();
+  throw Failure("the demo model demo-f16.gguf is neither in " MLA_DEMO_MODEL_DIR " nor beside the program: name a model with -m");
+}
+
+std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) {
+  mla::ModelOptions options;
+  options.use_mmap = !flags.no_mmap;
+  options.log = mla::stderr_log(flags.verbose ? mla::LogLevel::debug : mla::LogLevel::warning);
+  options.progress = progress();
+  return mla::Model::load(flags.model.empty() ? demo_model_path() : flags.model, options);
+}
+
+mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx) {
+  mla::ContextOptions options;
+  options.attention = mla::parse_attention_mode(flags.attention);
+  options.n_ctx = n_ctx;
+  options.n_ubatch = flags.n_ubatch;
+  options.cache_type_k = mla::parse_cache_type(flags.cache_type_k.empty() ? flags.cache_type : flags.cache_type_k);
+  options.cache_type_v = mla::parse_cache_type(flags.cache_type_v.empty() ? flags.cache_type : flags.cache_type_v);
+  options.n_threads = flags.n_threads;
+  options.abort = interrupted;
+  return options;
+}
+
+}  // namespace program

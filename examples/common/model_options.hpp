@@ -1,0 +1,36 @@
+// The flags that every program with a model takes, and the model and context that they describe.
+#pragma once
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <mla/context.hpp>
+#include <mla/model.hpp>
+
+namespace program {
+
+struct ModelFlags {
+  std::string model;  ///< empty: the demo model
+  int n_threads = 0;
+  int n_ctx = 0;      ///< 0: what the program takes without the flag
+  int n_ubatch = 512;
+  std::string attention = "auto";
+  std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
+  bool no_mmap = false;
+  bool verbose = false;
+};
+
+/// Declares -m -t -c -ub --attention --cache-type[-k|-v] --no-mmap -v. `n_ctx_help` says what -c means to the program.
+/// The model is a must unless `demo_model` is true.
+void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);
+
+/// The demo model that ships with the source: where it was built from, or beside the executable. Throws Failure.
+std::string demo_model_path();
+
+/// Loads the model, with progress on a terminal; warnings (with -v all messages) go to standard error.
+std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags);
+
+/// Options of a context with a cache of `n_ctx` rows; it stops after Ctrl-C.
+mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx);
+
+}  // namespace program
