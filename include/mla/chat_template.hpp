@@ -16,10 +16,10 @@ struct ChatMessage {
 
 struct ChatRenderOptions {
   bool add_generation_prompt = true;  ///< end with the prefix of an assistant turn
-  std::string bos_token;              ///< text of the model's first token, e.g. "<｜begin▁of▁sentence｜>"
-  std::string eos_token;
+  std::string bos_token = {};         ///< text of the model's first token, e.g. "<｜begin▁of▁sentence｜>"
+  std::string eos_token = {};
   /// A JSON object of further template variables, or empty: tools, thinking, enable_thinking, documents, …
-  std::string extra_json;
+  std::string extra_json = {};
 };
 
 /// A piece of rendered text. Control tokens may be parsed only in trusted pieces.

@@ -39,8 +39,8 @@ struct SamplerOptions {
   float mirostat_tau = 5.0f;  ///< the surprise to hold, in bits, measured as in the paper on the whole vocabulary; above 0
   float mirostat_eta = 0.1f;  ///< learning rate; above 0
 
-  std::vector<std::pair<Token, float>> logit_bias;  ///< added to the logit of a token; -infinity bans it
-  LogitsCallback mask;                              ///< sees logits after bias and penalties
+  std::vector<std::pair<Token, float>> logit_bias = {};  ///< added to the logit of a token; -infinity bans it
+  LogitsCallback mask = {};                              ///< sees logits after bias and penalties
 };
 
 struct TokenProbability {

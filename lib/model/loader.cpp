@@ -14,8 +14,7 @@ class Loader {
     read_outer();
     m_.layers.resize(static_cast<std::size_t>(c_.shape.n_layers));
     for (int layer = 0; layer < c_.shape.n_layers; ++layer) {
-      if (options_.progress && !options_.progress("derive", static_cast<std::uint64_t>(layer), static_cast<std::uint64_t>(c_.shape.n_layers)))
-        fail(Status::aborted, "loading {} was cancelled", m_.file.path());
+      report(layer);
       LayerWeights& w = m_.layers[static_cast<std::size_t>(layer)];
       const std::string name = fmt::format("blk.{}.", layer);
       read_attention(name, w);
@@ -26,9 +25,16 @@ class Loader {
         w.dense = read_ffn(name + "ffn_{}", c_.n_ff);
     }
     tensors_.refuse_unread(c_.shape.n_layers);
+    report(c_.shape.n_layers);
   }
 
  private:
+  void report(int layers_done) const {
+    const auto total = static_cast<std::uint64_t>(c_.shape.n_layers);
+    if (options_.progress && !options_.progress("derive", static_cast<std::uint64_t>(layers_done), total))
+      fail(Status::aborted, "loading {} was cancelled", m_.file.path());
+  }
+
   void read_outer() {
     const format::TensorInfo* embedding = m_.file.find("token_embd.weight");
     if (embedding != nullptr && embedding->shape.size() == 2 && embedding->shape[1] <= (1u << 24)) {

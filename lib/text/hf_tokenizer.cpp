@@ -81,12 +81,15 @@ void expect_unset(const Node& node) {
 
 /// Regular expressions of the pre-tokeniser's steps, in the form that find_pre_tokenizer() compares.
 std::string recognise_pre_tokenizer(const Node& node) {
+  if (node.is_null() || node["type"].string() != "Sequence")
+    node.refuse(Status::unsupported, "not a sequence; this version knows the pre-tokenisers {}", text::known_pre_tokenizers());
   const Node steps = node["pretokenizers"];
   std::vector<std::string> published;
   for (std::size_t i = 0; i < steps.array_size(); ++i) {
     const Node step = steps.at(i);
     const std::string& type = step["type"].string();
-    if (type == "Split" && step["behavior"].string() == "Isolated" && !step["invert"].boolean(false)) {
+    if (type == "Split" && step["behavior"].string() == "Isolated" && !step["invert"].boolean(false) &&
+        !step["pattern"]["Regex"].is_null()) {
       published.push_back(step["pattern"]["Regex"].string());
     } else if (type == "Digits" && step["individual_digits"].boolean(false)) {
       published.push_back("\\p{N}");
@@ -95,8 +98,8 @@ std::string recognise_pre_tokenizer(const Node& node) {
         step.refuse(Status::unsupported, "add_prefix_space and use_regex must be false");
       if (const auto name = text::find_pre_tokenizer(published)) return std::string(*name);
     } else {
-      step.refuse(Status::unsupported, "a {} step as this one; this version knows the pre-tokenisers {}", type,
-                  text::known_pre_tokenizers());
+      step.refuse(Status::unsupported, "a {} step like this is in none of the pre-tokenisers that this version knows ({})",
+                  type, text::known_pre_tokenizers());
     }
   }
   node.refuse(Status::unsupported, "not a pre-tokeniser that this version knows ({})", text::known_pre_tokenizers());
@@ -219,9 +222,9 @@ void read_tokenizer_config(const std::string& file, TokenizerData& data) {
 
 TokenizerData read_hf_tokenizer(const std::string& folder, int n_vocab) {
   TokenizerData data = read_tokenizer_json(folder + "/tokenizer.json", n_vocab);
-  if (const std::string file = folder + "/tokenizer_config.json"; platform::file_exists(file)) read_tokenizer_config(file, data);
-  if (const std::string file = folder + "/chat_template.jinja"; platform::file_exists(file))
-    data.chat_template = platform::read_text_file(file, max_file_bytes);
+  const std::string config = folder + "/tokenizer_config.json", chat_template = folder + "/chat_template.jinja";
+  if (platform::file_exists(config)) read_tokenizer_config(config, data);
+  if (platform::file_exists(chat_template)) data.chat_template = platform::read_text_file(chat_template, max_file_bytes);
   return data;
 }
 

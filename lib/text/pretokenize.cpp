@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "platform/fail.hpp"
+#include "text/unicode.hpp"
 
 namespace mla::text {
 namespace {
@@ -18,38 +19,36 @@ struct Rule {
   std::string_view pattern = published;
 };
 
-// White space as Unicode and Oniguruma define \s; PCRE2's \s also has U+180E.
-#define BLANKS R"(\t\x0b\x0c \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})"
-#define SPACE "[\\r\\n" BLANKS "]"
+#define SPACE "[" MLA_SPACE "]"
 
 // The cased letters of Unicode 11's larger scripts. The escapes are letters whose normal form is another character.
 #define LETTERS                                                                                                       \
   "[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbe" \
   "ῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ" \
   "𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
-#define MARKS "[!-/:-~！-／：-～‘-‟\u3000-。]+"
+#define SIGNS "[!-/:-~！-／：-～‘-‟\u3000-。]+"
 
 // deepseek-ai/deepseek-llm-7b-base, tokenizer.json; also DeepSeek-V2 and V2-Lite.
 constexpr std::array deepseek_llm = {
     Rule{"[\r\n]"},
     Rule{"\\s?" LETTERS, SPACE "?" LETTERS},
-    Rule{"\\s?" MARKS, SPACE "?" MARKS},
+    Rule{"\\s?" SIGNS, SPACE "?" SIGNS},
     // The look-behind begins the attempt only where a run of spaces begins: otherwise quadratic in the run's length.
     Rule{"\\s+$", "(?<!" SPACE ")" SPACE "++\\z"},
     Rule{"[一-龥\u0800-一가-\ud7ff]+"},
-    Rule{"\\p{N}"},  // published as Digits, individual
+    Rule{"\\p{N}", "[" MLA_NUMBERS "]"},  // published as Digits, individual
 };
 
 // deepseek-ai/DeepSeek-V3, tokenizer.json; also R1.
-#define WORDS_AND_MARKS                                                                             \
-  "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
-  "| ?[\\p{P}\\p{S}]+[\r\n]*|"
+#define WORDS_AND_SIGNS(L, M, P, S)                                                         \
+  "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n" L P S "]?[" L M "]+| ?[" P S "]+[\r\n]*|"
 constexpr std::array deepseek_v3 = {
-    Rule{"\\p{N}{1,3}"},
+    Rule{"\\p{N}{1,3}", "[" MLA_NUMBERS "]{1,3}"},
     Rule{"[一-龥\u3040-ゟ゠-ヿ]+"},
     // The last newline of a run of spaces is found going forward, without a backtracking point for each space.
-    Rule{WORDS_AND_MARKS "\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
-         WORDS_AND_MARKS "(?:[" BLANKS "]*+[\r\n]++)++|" SPACE "+(?![^\\r\\n" BLANKS "])|" SPACE "++"},
+    Rule{WORDS_AND_SIGNS("\\p{L}", "\\p{M}", "\\p{P}", "\\p{S}") "\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+         WORDS_AND_SIGNS(MLA_LETTERS, MLA_MARKS, MLA_PUNCTUATION, MLA_SYMBOLS)
+         "(?:[" MLA_BLANKS "]*+[\r\n]++)++|" SPACE "+(?![^" MLA_SPACE "])|" SPACE "++"},
 };
 
 struct Known {

@@ -52,7 +52,8 @@ namespace {
 // model "gpt2" first: of another model, its pre-tokeniser is not worth a word.
 std::string_view checked_pre(const TokenizerData& data, std::string_view source) {
   if (data.model != "gpt2")
-    fail(Status::unsupported, "{}: tokenizer.ggml.model is \"{}\"; this version knows gpt2, byte-level BPE", source, data.model);
+    fail(Status::unsupported, "{}: tokenizer.ggml.model is \"{}\"; this version knows gpt2, byte-level BPE", source,
+         data.model);
   return data.pre;
 }
 
@@ -112,7 +113,7 @@ void Tokenizer::Impl::add_token(Token token, std::string&& text, std::string_vie
     case TokenKind::control:
     case TokenKind::user_defined:
       if (piece.empty() || piece.size() > text::AddedTokens::max_length)
-        fail(Status::bad_file, "{}: token {} of tokenizer.ggml.tokens has {} bytes; a control or user-defined token has 1 to {}",
+        fail(Status::bad_file, "{}: token {} of tokenizer.ggml.tokens has {} bytes; control and user-defined ones have 1 to {}",
              source, token, piece.size(), text::AddedTokens::max_length);
       added_.add(piece, token);
       if (kind(token) == TokenKind::user_defined) user_defined_.add(piece, token);
@@ -132,7 +133,9 @@ void Tokenizer::Impl::add_byte_tokens(std::string_view source) {
     const auto found = normal_.find({&character, 1});
     const bool in_utf8 = byte < 0xC0 || (byte >= 0xC2 && byte <= 0xF4);
     if (found == normal_.end() && in_utf8)
-      fail(Status::bad_file, "{}: tokenizer.ggml.tokens has no token for the byte 0x{:02X}", source, byte);
+      // A valid file, but not of text: a model with made-up tokens still runs on token ids.
+      fail(Status::unsupported, "{}: tokenizer.ggml.tokens has no token for the byte 0x{:02X}: text can't be encoded", source,
+           byte);
     byte_pairs_.byte_tokens[static_cast<std::size_t>(byte)] = found == normal_.end() ? -1 : found->second;
   }
 }
@@ -160,8 +163,8 @@ Token Tokenizer::Impl::merge_part(std::string_view text, std::size_t merge, std:
   const auto bytes = text::bytes_of_alphabet(text);
   const auto found = bytes ? normal_.find(*bytes) : normal_.end();
   if (found == normal_.end())
-    fail(Status::bad_file, "{}: entry {} of tokenizer.ggml.merges names \"{}\", which tokenizer.ggml.tokens lacks", source, merge,
-         text);
+    fail(Status::bad_file, "{}: entry {} of tokenizer.ggml.merges names \"{}\", which tokenizer.ggml.tokens lacks", source,
+         merge, text);
   return found->second;
 }
 

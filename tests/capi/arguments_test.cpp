@@ -32,7 +32,7 @@ std::string function_of(const char* call) { return std::string(call).substr(0, s
   } while (false)
 
 // Nothing to refuse; it must do no harm.
-#define HARMLESS(call) called.insert(function_of(#call)), call
+#define HARMLESS(call) (called.insert(function_of(#call)), call)
 
 void refuse_model_calls(const demo::Model& model) {
   mla_model* out = nullptr;

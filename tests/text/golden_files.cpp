@@ -9,12 +9,6 @@
 namespace mla::test {
 namespace {
 
-std::string contents(const std::string& name) {
-  std::ifstream file(golden_path(name), std::ios::binary);
-  if (!file) throw std::runtime_error("cannot open " + golden_path(name));
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::uint32_t varint(const std::string& bytes, std::size_t& at) {
   std::uint32_t value = 0;
   for (int shift = 0;; shift += 7) {
@@ -28,8 +22,14 @@ std::uint32_t varint(const std::string& bytes, std::size_t& at) {
 
 std::string golden_path(const std::string& name) { return MLA_SOURCE_DIR "/tests/golden/tokenizer/" + name; }
 
+std::string golden_file(const std::string& name) {
+  std::ifstream file(golden_path(name), std::ios::binary);
+  if (!file) throw std::runtime_error("cannot open " + golden_path(name));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 std::vector<std::string> golden_strings() {
-  const std::string bytes = contents("strings");
+  const std::string bytes = golden_file("strings");
   std::vector<std::string> strings;
   for (std::size_t at = 0; at < bytes.size();) {
     const std::uint32_t length = varint(bytes, at);
@@ -40,7 +40,7 @@ std::vector<std::string> golden_strings() {
 }
 
 std::vector<std::uint32_t> golden_hashes(const std::string& name) {
-  const std::string bytes = contents(name);
+  const std::string bytes = golden_file(name);
   std::vector<std::uint32_t> hashes(bytes.size() / 4);
   for (std::size_t i = 0; i < bytes.size(); ++i)
     hashes[i / 4] |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])) << 8 * (i % 4);
@@ -56,7 +56,7 @@ TokenizerData deepseek_v3_data() {
     data.tokens.emplace_back();
     text::append_utf8(data.tokens.back(), c);
   }
-  const std::string merges = contents("v3.merges");
+  const std::string merges = golden_file("v3.merges");
   for (std::size_t at = 0; at < merges.size();) {
     const std::string left = data.tokens.at(varint(merges, at)), right = data.tokens.at(varint(merges, at));
     data.tokens.push_back(left + right);

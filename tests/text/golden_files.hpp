@@ -8,6 +8,7 @@
 namespace mla::test {
 
 std::string golden_path(const std::string& name);
+std::string golden_file(const std::string& name);  ///< its contents
 std::vector<std::string> golden_strings();
 std::vector<std::uint32_t> golden_hashes(const std::string& name);
 /// DeepSeek-V3's vocabulary from its compact form.

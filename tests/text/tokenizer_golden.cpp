@@ -1,6 +1,7 @@
 // Encoding against Hugging Face's tokenizers library.
 #include <algorithm>
 #include <mla/tokenizer.hpp>
+#include <sstream>
 
 #include "catch.hpp"
 #include "golden_files.hpp"
@@ -11,11 +12,12 @@ using namespace mla::test;
 
 namespace {
 
-// Escaped text and the pieces that a tokenizer made of it.
+// The text and the pieces that a tokenizer made of it.
 std::string describe(const Tokenizer& tokenizer, const std::string& string, const std::vector<Token>& tokens) {
-  std::string text = "\"" + string + "\":";
-  for (const Token token : tokens) text += " " + std::to_string(token) + "[" + std::string(tokenizer.piece(token)) + "]";
-  return text;
+  std::ostringstream text;
+  text << '"' << string << "\":";
+  for (const Token token : tokens) text << ' ' << token << '[' << tokenizer.piece(token) << ']';
+  return text.str();
 }
 
 void compare(const Tokenizer& tokenizer, const std::string& golden, bool parse_special) {
@@ -62,6 +64,6 @@ TEST_CASE("the text stream gives the decoded text in whole characters", "[tokeni
       text += part;
     }
     text += stream.finish();
-    if (text != "<｜begin▁of▁sentence｜>" + text::repair_utf8(string)) FAIL("\"" << string << "\" came out as \"" << text << "\"");
+    if (text != "<｜begin▁of▁sentence｜>" + text::repair_utf8(string)) FAIL('"' << string << "\" came out as \"" << text << '"');
   }
 }

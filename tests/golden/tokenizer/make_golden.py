@@ -59,7 +59,7 @@ def oracle_of(t, t_ids):
 
 
 def compact_v3(t):
-    """DeepSeek-V3's vocabulary in 0.5 MB: ids 3 to 258 are the byte alphabet in code-point order, 259 + i is what merge i makes."""
+    """DeepSeek-V3's vocabulary in 0.5 MB: ids 3 to 258 are the byte alphabet, 259 + i is what merge i makes."""
     vocab, merges = t["model"]["vocab"], [m.split(" ") for m in t["model"]["merges"]]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     assert all(vocab[c] == 3 + i for i, c in enumerate(alphabet))

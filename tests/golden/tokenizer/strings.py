@@ -1,7 +1,7 @@
 """The strings of the tokenizer's golden test, as bytes: prose, code, every script, and what breaks tokenizers.
 
 Only characters whose class (letter, mark, number, …) has been the same since Unicode 3.2, or that stand in the samples
-below: the expected ids must not depend on the Unicode version of the PCRE2 that a machine has.
+below (some of them of Unicode 15 and 16, later than PCRE2 10.42 knows).
 """
 import random
 import unicodedata
@@ -38,7 +38,8 @@ Kaikki ihmiset syntyvät vapaina. Hyvää päivää!
 ᎣᏏᏲ ᏣᎳᎩ ᐃᓄᒃᑎᑐᑦ ᚠᚢᚦᚨᚱᚲ ᠮᠣᠩᠭᠣᠯ 𐐔𐐇𐐝 𝒜𝓑 𠜎𠜱 Ａｂｃ！？
 e\u0301 n\u0303 a\u030a\u0323 Z\u0351\u036b\u0343a\u0341l\u0350g\u034fo\u0348 क\u093c \u0301\u0301 o\u0338
 ½ ⅓ ² ³ ① Ⅻ ⅷ ㊿ ㉈ 12½ x² H₂O 三千 二〇二四年 ٣٫١٤ 1,234,567.89 -273.15°C 0x1F 1e-9 192.168.0.1
-😀 👍🏽 👨‍👩‍👧‍👦 🏳️‍🌈 🇫🇷🇯🇵 ❤️ ☕ ✈️ 1️⃣ #️⃣ 🧑‍🚀🚀 ‼️ ™ © ® €£¥₿ → ⇒ ∀x∈ℝ: x²≥0 ∑∫√∞ ┌─┐ ▁▂▃█ ♠♥ ♫""".split("\n")
+😀 👍🏽 👨‍👩‍👧‍👦 🏳️‍🌈 🇫🇷🇯🇵 ❤️ ☕ ✈️ 1️⃣ #️⃣ 🧑‍🚀🚀 ‼️ ™ © ® €£¥₿ → ⇒ ∀x∈ℝ: x²≥0 ∑∫√∞ ┌─┐ ▁▂▃█ ♠♥ ♫
+🩷🫨🪽 🫷🏽🛜 🫩🪾🫜 \U00031350\U0002ebf0 \ua7cb\ua7cd x\u0897 \U00010d40\U00010d41 \U0001e5ff \U00016d6d""".split("\n")
 
 CODE = [
     'int main(void) {\n\tprintf("Hello, %s!\\n", argv[1]);\n\treturn 0;\n}\n',
@@ -52,7 +53,8 @@ CODE = [
     "#!/bin/sh\nset -eu; for f in *.c; do cc -O2 -o \"${f%.c}\" \"$f\" 2>&1 | tee -a log || exit $?; done\n",
     "\\frac{\\partial^2 u}{\\partial t^2} = c^2 \\nabla^2 u, \\quad \\forall x_{i,j} \\in \\mathbb{R}^{n\\times m}",
     "| a | b |\n|---|:-:|\n| **x** | _y_ ~~z~~ |\n\n```py\nx = 1\n```\n* - + 1. [l](http://e.x/?q=1&r=%20#f)\n",
-    "module M where\n  f :: Int -> [a] -> Maybe a\n  f n xs | n <= 0 = Nothing\n         | otherwise = foldr (\\x _ -> Just x) Nothing xs\n",
+    "module M where\n  f :: Int -> [a] -> Maybe a\n  f n xs | n <= 0 = Nothing\n"
+    "         | otherwise = foldr (\\x _ -> Just x) Nothing xs\n",
 ]
 
 SPECIALS = [
@@ -113,6 +115,10 @@ def cut_bytes(rng):
     return bytes(raw)
 
 
+def with_special(rng):
+    return rng.choice(SPECIALS) + rng.choice(("", " ", "\n", word(rng)))
+
+
 def mixed(rng):
     makers = (lambda: rng.choice(SPACES), lambda: rng.choice(PUNCTUATION), lambda: word(rng), lambda: digits(rng),
               lambda: rng.choice(SPECIALS), lambda: rng.choice(STABLE), lambda: " " + word(rng), lambda: rng.choice("\n "))
@@ -124,17 +130,17 @@ MAKERS = [
     (10, lambda rng: slice_of(rng, rng.choice(CODE), 50)),
     (6, lambda rng: " ".join(word(rng) for _ in range(rng.randint(1, 6)))),
     (20, mixed),
-    (6, lambda rng: "".join(rng.choice(SPACES) for _ in range(rng.randint(1, 8))) + rng.choice(("", word(rng), digits(rng)))),
+    (6, lambda rng: "".join(rng.choice(SPACES) for _ in range(rng.randint(1, 8))) + rng.choice(("", word(rng), "7"))),
     (5, lambda rng: word(rng) + rng.choice(("", " ", "\n", ".")) + digits(rng) + rng.choice(("", " ", "年", word(rng)))),
     (6, lambda rng: "".join(rng.choice(STABLE) for _ in range(rng.randint(1, 10)))),
     (6, lambda rng: "".join(rng.choice(LOW) for _ in range(rng.randint(1, 16)))),
-    (10, lambda rng: word(rng) + "".join(rng.choice(SPECIALS) + rng.choice(("", " ", "\n", word(rng))) for _ in range(rng.randint(1, 3)))),
+    (10, lambda rng: word(rng) + "".join(with_special(rng) for _ in range(rng.randint(1, 3)))),
     (4, repeat),
     (4, surrogates),
     (5, cut_bytes),
     (4, lambda rng: rng.randbytes(rng.randint(1, 24))),
     (3, lambda rng: "".join(rng.choice(NONCHARACTERS + [" ", "a"]) for _ in range(rng.randint(1, 5)))),
-    (5, lambda rng: "".join(rng.choice(PUNCTUATION) + rng.choice(("", word(rng), " ", "\r\n")) for _ in range(rng.randint(1, 6)))),
+    (5, lambda rng: "".join(rng.choice(PUNCTUATION + [word(rng), " ", "\r\n"]) for _ in range(rng.randint(1, 10)))),
 ]
 
 
