@@ -7,7 +7,6 @@
 #include "common/program.hpp"
 
 namespace program {
-namespace {
 
 std::vector<std::string> attention_names() {
   using enum mla::AttentionMode;
@@ -18,8 +17,6 @@ std::vector<std::string> cache_type_names() {
   using enum mla::CacheType;
   return {to_string(f32), to_string(f16), to_string(bf16), to_string(q8_0)};
 }
-
-}  // namespace
 
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
   auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part");

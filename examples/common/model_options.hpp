@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <mla/context.hpp>
@@ -19,6 +20,10 @@ struct ModelFlags {
   bool no_mmap = false;
   bool verbose = false;
 };
+
+/// The names that --attention and --cache-type take.
+std::vector<std::string> attention_names();
+std::vector<std::string> cache_type_names();
 
 /// Declares -m -t -c -ub --attention --cache-type[-k|-v] --no-mmap -v. `n_ctx_help` says what -c means to the program.
 /// The model is a must unless `demo_model` is true.
