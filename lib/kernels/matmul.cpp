@@ -10,10 +10,22 @@
 namespace mla::kernels {
 namespace {
 
+// y = x · wᵀ + beta · y for w in floats. oneDNN has a path for up to 8 rows that packs nothing; beyond it, packing pays only
+// from about two hundred rows on, because our tiles of w are narrow (docs/kernels.md has the figures).
+void multiply(SgemmParams p) {
+  constexpr std::int64_t few = 8, many = 192;
+  const std::int64_t m = p.m, step = m < many ? few : m;
+  for (std::int64_t first = 0; first < m; first += step) {
+    p.m = std::min(step, m - first);
+    sgemm(p);
+    p.a += p.m * p.lda, p.c += p.m * p.ldc;
+  }
+}
+
 // Float weights are multiplied where they are.
 void float_weights_sgemm(const MatmulParams& p, std::span<float>) {
-  sgemm({p.x, p.ldx, reinterpret_cast<const float*>(p.w.data), static_cast<std::int64_t>(p.w.row_bytes / sizeof(float)),
-         Transpose::yes, p.y, p.ldy, p.m, p.w.rows, p.w.cols, 0.0f});
+  multiply({p.x, p.ldx, reinterpret_cast<const float*>(p.w.data), static_cast<std::int64_t>(p.w.row_bytes / sizeof(float)),
+            Transpose::yes, p.y, p.ldy, p.m, p.w.rows, p.w.cols, 0.0f});
 }
 
 // Few activations: each weight row is read once, into the first-level cache, and meets them all there.
@@ -37,7 +49,7 @@ void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
       const std::int64_t k = std::min(tile_columns, p.w.cols - first);
       for (std::int64_t j = 0; j < n; ++j)
         quant::dequantize(p.w.type, p.w.row(first_row + j) + quant::row_bytes(p.w.type, first), scratch.data() + j * k, k);
-      sgemm({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f});
+      multiply({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f});
     }
   }
 }
