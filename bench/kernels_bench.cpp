@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/int8.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/sgemm.hpp"
 #include "quant/types.hpp"
@@ -44,6 +45,25 @@ void block_matmul(benchmark::State& state, quant::Type type) {
   report(state, m, weights.size());
 }
 
+void int8_product(benchmark::State& state, quant::Type type, bool many) {
+  const std::int64_t m = state.range(0);
+  const std::size_t row_bytes = quant::row_bytes(type, k);
+  const std::vector<std::byte> weights(static_cast<std::size_t>(n) * row_bytes, std::byte{0x11});
+  const std::vector<float> x = uniform(static_cast<std::size_t>(m * k));
+  std::vector<float> y(static_cast<std::size_t>(m * n)), scratch(kernels::int8_scratch_bytes / sizeof(float) + 16);
+  std::vector<std::byte> memory(kernels::int8_rows_bytes(m, k));
+  const kernels::Int8Rows rows = kernels::int8_rows_at(memory.data(), m, k);
+  const kernels::Int8Kernels& kernel = *kernels::active_int8_kernels();
+  for (std::int64_t i = 0; i < m; ++i) kernel.quantize(x.data() + i * k, k, rows.from(i));
+  const auto product = many ? kernel.gemm(type) : kernel.gemv(type);
+  void* const aligned = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
+  for (auto _ : state) {
+    product({rows, m, weights.data(), row_bytes, n, k, y.data(), n}, aligned);
+    benchmark::DoNotOptimize(y.data());
+  }
+  report(state, m, weights.size());
+}
+
 void onednn_sgemm(benchmark::State& state) {
   const std::int64_t m = state.range(0);
   const std::vector<float> x = uniform(static_cast<std::size_t>(m * k)), w = uniform(static_cast<std::size_t>(n * k));
@@ -65,6 +85,15 @@ int main(int argc, char** argv) {
     const auto type = static_cast<quant::Type>(number);
     benchmark::RegisterBenchmark((std::string("matmul/") + std::string(traits->name)).c_str(), [type](benchmark::State& state) { block_matmul(state, type); })
         ->ArgName("m")->Arg(1)->Arg(4)->Arg(6)->Arg(8)->Arg(9)->Arg(12)->Arg(16)->Arg(32)->Arg(48)->Arg(64)->Arg(128)->Arg(192)->Arg(512);
+  }
+  for (std::uint32_t number = 0; number < 64; ++number) {
+    if (quant::find_traits(number) == nullptr || kernels::active_int8_kernels() == nullptr) continue;
+    const auto type = static_cast<quant::Type>(number);
+    if (kernels::active_int8_kernels()->gemv(type) == nullptr) continue;
+    for (const bool many : {false, true})
+      benchmark::RegisterBenchmark(((many ? "int8 gemm/" : "int8 gemv/") + std::string(quant::traits(type).name)).c_str(),
+                                   [=](benchmark::State& state) { int8_product(state, type, many); })
+          ->ArgName("m")->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(16)->Arg(48)->Arg(512);
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -35,8 +35,10 @@ Forward::Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubat
   float** const buffers[] = {&residual_, &normed_, &block_out_, &q_latent_, &q_, &kv_, &heads_kv_, &attended_, &hidden_, &up_};
   std::int64_t total = 0;
   for (const std::int64_t width : widths) total += width;
-  memory_ = platform::Buffer(allocator, static_cast<std::size_t>(total) * static_cast<std::size_t>(n_ubatch) * sizeof(float), "activations");
-  float* next = memory_.as<float>().data();
+  const std::size_t rounded = kernels::int8_rows_bytes(n_ubatch, widest_row(c));
+  memory_ = platform::Buffer(allocator, rounded + static_cast<std::size_t>(total) * static_cast<std::size_t>(n_ubatch) * sizeof(float), "activations");
+  rounded_ = {memory_.data(), rounded};
+  float* next = reinterpret_cast<float*>(memory_.data() + rounded);
   for (std::size_t i = 0; i < std::size(widths); ++i) *buffers[i] = std::exchange(next, next + widths[i] * n_ubatch);
 }
 
@@ -54,6 +56,11 @@ void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, pla
     feed_forward_block(w, layer, ubatch.n_tokens(), executor);
   }
   output(ubatch, logits, executor);
+}
+
+// y = w · x for n tokens, rows of x and y as wide as the matrix.
+void Forward::multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor) {
+  kernels::matmul({x, w.cols, n, w, y, w.rows}, rounded_, executor);
 }
 
 void Forward::embed(const Ubatch& ubatch, platform::Executor& executor) {
@@ -82,7 +89,7 @@ void Forward::attention_block(const model::LayerWeights& w, int layer, const Uba
   attention_.run({c.shape, cache.options.layout, &cache.format, static_cast<std::size_t>(layer) * cache.layer_bytes(), w.latent, q_,
                   ubatch.positions.data(), ubatch.sequences, attended_},
                  executor);
-  kernels::matmul({attended_, w.attention_out.cols, n, w.attention_out, block_out_, n_embd}, executor);
+  multiply(attended_, n, w.attention_out, block_out_, executor);
   executor.parallel_for(static_cast<int>(n), [&](int t, int) { kernels::add_scaled(residual_ + t * n_embd, block_out_ + t * n_embd, 1.0f, n_embd); });
 }
 
@@ -92,14 +99,14 @@ void Forward::project_queries(const model::LayerWeights& w, const Ubatch& ubatch
   const CacheShape& s = c.shape;
   const std::int64_t n = ubatch.n_tokens(), head_width = s.n_nope + s.n_rope, q_width = s.n_heads * head_width, pairs = s.n_rope / 2;
   if (c.q_lora_rank == 0) {
-    kernels::matmul({normed_, c.n_embd, n, w.q, q_, q_width}, executor);
+    multiply(normed_, n, w.q, q_, executor);
   } else {
     const std::int64_t rank = c.q_lora_rank;
-    kernels::matmul({normed_, c.n_embd, n, w.q_a, q_latent_, rank}, executor);
+    multiply(normed_, n, w.q_a, q_latent_, executor);
     executor.parallel_for(static_cast<int>(n), [&](int t, int) {
       kernels::rms_norm(q_latent_ + t * rank, w.q_a_norm, c.rms_eps, q_latent_ + t * rank, rank);
     });
-    kernels::matmul({q_latent_, rank, n, w.q_b, q_, q_width}, executor);
+    multiply(q_latent_, n, w.q_b, q_, executor);
   }
   const float scale = c.score_scale();
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
@@ -115,7 +122,7 @@ void Forward::project_latents(const model::LayerWeights& w, const Ubatch& ubatch
   const model::Config& c = model_.config;
   const CacheShape& s = c.shape;
   const std::int64_t n = ubatch.n_tokens(), width = s.n_latent + s.n_rope, pairs = s.n_rope / 2;
-  kernels::matmul({normed_, c.n_embd, n, w.kv_a, kv_, width}, executor);
+  multiply(normed_, n, w.kv_a, kv_, executor);
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
     float* latent = kv_ + t * width;
     kernels::rms_norm(latent, w.kv_a_norm, c.rms_eps, latent, s.n_latent);
@@ -151,7 +158,7 @@ void Forward::feed_forward_block(const model::LayerWeights& w, int layer, int n_
     kernels::rms_norm(residual_ + t * n_embd, w.ffn_norm, c.rms_eps, normed_ + t * n_embd, n_embd);
   });
   if (w.dense.gate) {
-    layers::ffn(w.dense, normed_, n_tokens, block_out_, hidden_, up_, executor);
+    layers::ffn(w.dense, normed_, n_tokens, block_out_, {hidden_, up_, rounded_}, executor);
     executor.parallel_for(n_tokens, [&](int t, int) { kernels::add_scaled(residual_ + t * n_embd, block_out_ + t * n_embd, 1.0f, n_embd); });
   }
   if (c.has_experts(layer)) experts_->run(w.experts, normed_, n_tokens, residual_, executor);
@@ -162,7 +169,7 @@ void Forward::output(const Ubatch& ubatch, float* logits, platform::Executor& ex
   for (std::int64_t i = 0; i < n; ++i)
     kernels::rms_norm(residual_ + ubatch.logit_rows[static_cast<std::size_t>(i)] * n_embd, model_.output_norm, model_.config.rms_eps,
                       normed_ + i * n_embd, n_embd);
-  kernels::matmul({normed_, n_embd, n, model_.output, logits, model_.output.rows}, executor);
+  multiply(normed_, n, model_.output, logits, executor);
 }
 
 }  // namespace mla::engine

@@ -35,6 +35,7 @@ class Forward {
   void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor);
 
  private:
+  void multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor);
   void embed(const Ubatch& ubatch, platform::Executor& executor);
   void attention_block(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
   void project_queries(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
@@ -58,6 +59,7 @@ class Forward {
   float* attended_;    // [n, n_heads, n_value]
   float* hidden_;      // [n, widest dense n_ff]
   float* up_;          // the same
+  std::span<std::byte> rounded_;  // the input of a product in 8 bits
   std::vector<float> cosines_, sines_;  // [n, n_rope / 2]
 };
 

@@ -54,14 +54,27 @@ void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
   }
 }
 
+Int8Product int8_product(const MatmulParams& p) noexcept { return {p.x8, p.m, p.w.data, p.w.row_bytes, p.w.rows, p.w.cols, p.y, p.ldy}; }
+
+bool has_int8_kernel(quant::Type type) {
+  const Int8Kernels* const kernels = active_int8_kernels();
+  return kernels != nullptr && kernels->gemv(type) != nullptr;
+}
+bool suits_int8(const MatmulParams& p) { return !p.x8.is_empty() && has_int8_kernel(p.w.type); }
+
+void int8_gemv(const MatmulParams& p, std::span<float> scratch) { active_int8_kernels()->gemv(p.w.type)(int8_product(p), scratch.data()); }
+void int8_gemm(const MatmulParams& p, std::span<float> scratch) { active_int8_kernels()->gemm(p.w.type)(int8_product(p), scratch.data()); }
+
 struct Candidate {
   const char* name;
   bool (*suits)(const MatmulParams& p);
   void (*run)(const MatmulParams& p, std::span<float> scratch);
 };
 
-// First that suits wins. Below 6 rows of activations oneDNN's packing costs more than it gains (docs/kernels.md).
+// First that suits wins. Where one kernel for few rows gives way to another for many is measured (docs/kernels.md).
 constexpr Candidate candidates[] = {
+    {"int8 gemv", [](const MatmulParams& p) { return p.m < 4 && suits_int8(p); }, int8_gemv},
+    {"int8 gemm", suits_int8, int8_gemm},
     {"row by row", [](const MatmulParams& p) { return p.m < 6; }, row_by_row},
     {"f32 sgemm", [](const MatmulParams& p) { return p.w.type == quant::Type::f32; }, float_weights_sgemm},
     {"strips sgemm", [](const MatmulParams&) { return true; }, strips_sgemm},
@@ -81,11 +94,20 @@ void matmul_on_this_thread(const MatmulParams& p, std::span<float> scratch) {
 
 MatmulParams tile_of(const MatmulParams& p, std::int64_t tile) noexcept {
   const std::int64_t first = tile * tile_rows;
-  return {p.x, p.ldx, p.m, p.w.slice(first, std::min(tile_rows, p.w.rows - first)), p.y + first, p.ldy};
+  return {p.x, p.ldx, p.m, p.w.slice(first, std::min(tile_rows, p.w.rows - first)), p.y + first, p.ldy, p.x8};
 }
 
-void matmul(const MatmulParams& p, platform::Executor& executor) {
+Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t columns, std::initializer_list<quant::Type> types,
+                    std::span<std::byte> memory, platform::Executor& executor) {
+  if (std::ranges::none_of(types, has_int8_kernel)) return {};
+  const Int8Rows rows = int8_rows_at(memory.data(), m, columns);
+  executor.parallel_for(static_cast<int>(m), [&](int i, int) { active_int8_kernels()->quantize(x + i * ldx, columns, rows.from(i)); });
+  return rows;
+}
+
+void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor) {
   if (p.m == 0) return;
+  if (p.x8.is_empty()) p.x8 = round_rows(p.x, p.ldx, p.m, p.w.cols, {p.w.type}, memory, executor);
   executor.parallel_for(static_cast<int>(n_tiles(p.w)),
                         [&](int tile, int thread) { matmul_on_this_thread(tile_of(p, tile), executor.scratch(thread)); });
 }

@@ -1,8 +1,10 @@
 // Activations times a weight matrix that stays in its block format.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 
+#include "kernels/int8.hpp"
 #include "kernels/matrix.hpp"
 #include "platform/executor.hpp"
 
@@ -16,7 +18,13 @@ struct MatmulParams {
   Matrix w;  ///< [n, k]
   float* y;  ///< [m, w.rows], rows ldy apart
   std::int64_t ldy;
+  Int8Rows x8 = {};  ///< x rounded to 8 bits, or empty: the product is then computed in floats
 };
+
+/// Rounds rows of x [m, columns] for products with weights of these types into memory of at least int8_rows_bytes(m, columns);
+/// empty where none of the types has an integer kernel on this processor.
+Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t columns, std::initializer_list<quant::Type> types,
+                    std::span<std::byte> memory, platform::Executor& executor);
 
 /// Rows of w that one task takes: a tile of them, dequantised in strips of `tile_columns`, stays in a core's cache.
 constexpr std::int64_t tile_rows = 64;
@@ -27,8 +35,9 @@ std::size_t matmul_scratch_floats(std::int64_t widest_row) noexcept;
 /// The product on the calling thread; picks the first of the candidates (matmul.cpp) that suits.
 void matmul_on_this_thread(const MatmulParams& p, std::span<float> scratch);
 
-/// The product, its weight rows shared out among the executor's threads.
-void matmul(const MatmulParams& p, platform::Executor& executor);
+/// The product, its weight rows shared out among the executor's threads. Block formats meet activations of 8 bits where the
+/// processor has a kernel for it: `memory`, at least int8_rows_bytes(m, w.cols), holds them, unless p.x8 does.
+void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor);
 
 /// Number of row tiles of a matrix, and the part of the product that belongs to one.
 inline std::int64_t n_tiles(const Matrix& w) noexcept { return (w.rows + tile_rows - 1) / tile_rows; }

@@ -4,21 +4,22 @@
 
 namespace mla::layers {
 
-void gated_hidden_tile(const FfnWeights& w, const float* x, std::int64_t m, std::int64_t tile, float* hidden, float* up_out,
-                       std::span<float> scratch) {
+void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, std::int64_t tile, float* hidden,
+                       float* up_out, std::span<float> scratch) {
   const std::int64_t n_embd = w.gate.cols, n_ff = w.gate.rows;
-  const auto gate = kernels::tile_of({x, n_embd, m, w.gate, hidden, n_ff}, tile);
-  const auto up = kernels::tile_of({x, n_embd, m, w.up, up_out, n_ff}, tile);
+  const auto gate = kernels::tile_of({x, n_embd, m, w.gate, hidden, n_ff, x8}, tile);
+  const auto up = kernels::tile_of({x, n_embd, m, w.up, up_out, n_ff, x8}, tile);
   kernels::matmul_on_this_thread(gate, scratch);
   kernels::matmul_on_this_thread(up, scratch);
   for (std::int64_t i = 0; i < m; ++i) kernels::silu_multiply(gate.y + i * n_ff, up.y + i * n_ff, gate.w.rows);
 }
 
-void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, float* hidden, float* up_out, platform::Executor& executor) {
+void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, platform::Executor& executor) {
+  const kernels::Int8Rows x8 = kernels::round_rows(x, w.gate.cols, m, w.gate.cols, {w.gate.type, w.up.type}, memory.rounded, executor);
   executor.parallel_for(static_cast<int>(kernels::n_tiles(w.gate)), [&](int tile, int thread) {
-    gated_hidden_tile(w, x, m, tile, hidden, up_out, executor.scratch(thread));
+    gated_hidden_tile(w, x, x8, m, tile, memory.hidden, memory.up, executor.scratch(thread));
   });
-  kernels::matmul({hidden, w.down.cols, m, w.down, y, w.down.rows}, executor);
+  kernels::matmul({memory.hidden, w.down.cols, m, w.down, y, w.down.rows}, memory.rounded, executor);
 }
 
 }  // namespace mla::layers

@@ -9,12 +9,18 @@ struct FfnWeights {
   kernels::Matrix down;      ///< [n_embd, n_ff]
 };
 
-/// One tile of the hidden row: hidden[:, tile] = silu(x · gateᵀ) · (x · upᵀ) for m rows of x [m, n_embd]. `up_out` is as
-/// hidden, [m, n_ff], and only memory to work in.
-void gated_hidden_tile(const FfnWeights& w, const float* x, std::int64_t m, std::int64_t tile, float* hidden, float* up_out,
-                       std::span<float> scratch);
+/// One tile of the hidden row: hidden[:, tile] = silu(x · gateᵀ) · (x · upᵀ) for m rows of x [m, n_embd], which x8 may hold
+/// rounded. `up_out` is as hidden, [m, n_ff], and only memory to work in.
+void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, std::int64_t tile, float* hidden,
+                       float* up_out, std::span<float> scratch);
 
-/// y = ffn(x): x, y [m, n_embd]; hidden, up_out [m, n_ff] are memory to work in.
-void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, float* hidden, float* up_out, platform::Executor& executor);
+/// Memory that ffn() works in.
+struct FfnMemory {
+  float *hidden, *up;            ///< [m, n_ff]
+  std::span<std::byte> rounded;  ///< int8_rows_bytes() of m rows as wide as x or hidden
+};
+
+/// y = ffn(x): x, y [m, n_embd].
+void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, platform::Executor& executor);
 
 }  // namespace mla::layers

@@ -12,8 +12,11 @@ Experts::Experts(const RouterParams& params, int n_embd, int n_ff, int n_ubatch,
   const auto tokens = static_cast<std::size_t>(n_ubatch), experts = static_cast<std::size_t>(params.n_experts);
   const std::size_t slots = tokens * static_cast<std::size_t>(params.n_used);
   const auto embd = static_cast<std::size_t>(n_embd), ff = static_cast<std::size_t>(n_ff);
-  memory_ = platform::Buffer(allocator, (2 * tokens * experts + 2 * slots * embd + 2 * slots * ff) * sizeof(float), "expert activations");
-  float* next = memory_.as<float>().data();
+  const std::size_t floats = 2 * tokens * experts + 2 * slots * embd + 2 * slots * ff;
+  const std::size_t rounded = kernels::int8_rows_bytes(static_cast<std::int64_t>(slots), std::max(n_embd, n_ff));
+  memory_ = platform::Buffer(allocator, rounded + floats * sizeof(float), "expert activations");
+  rounded_ = {memory_.data(), rounded};
+  float* next = reinterpret_cast<float*>(memory_.data() + rounded);
   const auto take = [&](std::size_t n) { return std::exchange(next, next + n); };
   logits_ = take(tokens * experts);
   selection_ = take(tokens * experts);
@@ -29,7 +32,7 @@ Experts::Experts(const RouterParams& params, int n_embd, int n_ff, int n_ubatch,
 
 void Experts::route_tokens(const ExpertWeights& w, const float* x, int n_tokens, platform::Executor& executor) {
   const auto experts = static_cast<std::size_t>(params_.n_experts), used = static_cast<std::size_t>(params_.n_used);
-  kernels::matmul({x, n_embd_, n_tokens, w.router, logits_, params_.n_experts}, executor);
+  kernels::matmul({x, n_embd_, n_tokens, w.router, logits_, params_.n_experts}, rounded_, executor);
   const std::span<const float> bias(w.bias, w.bias == nullptr ? 0 : experts);
   executor.parallel_for(n_tokens, [&](int token, int) {
     const auto t = static_cast<std::size_t>(token);
@@ -62,6 +65,9 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
       std::copy_n(x + token * n_embd_, n_embd_, inputs_ + slot_[static_cast<std::size_t>(token * used + i)] * n_embd_);
   });
 
+  const int n_slots = n_tokens * used;
+  kernels::Int8Rows x8 = kernels::round_rows(inputs_, n_embd_, n_slots, n_embd_, {w.gate.first.type, w.up.first.type}, rounded_, executor);
+
   // One schedule over all (expert, tile) pairs, so that no thread waits for the end of a single expert.
   const auto for_each_tile = [&](std::int64_t tiles, auto&& body) {
     executor.parallel_for(static_cast<int>(static_cast<std::int64_t>(hit_.size()) * tiles), [&](int task, int thread) {
@@ -72,12 +78,15 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
   };
   for_each_tile(kernels::n_tiles(w.gate.first),
                 [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
-                  layers::gated_hidden_tile(expert, inputs_ + first * n_embd_, m, tile, hidden_ + first * n_ff_, up_ + first * n_ff_, scratch);
+                  layers::gated_hidden_tile(expert, inputs_ + first * n_embd_, x8.from(first), m, tile, hidden_ + first * n_ff_,
+                                            up_ + first * n_ff_, scratch);
                 });
+  x8 = kernels::round_rows(hidden_, n_ff_, n_slots, n_ff_, {w.down.first.type}, rounded_, executor);
   for_each_tile(kernels::n_tiles(w.down.first),
                 [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
                   kernels::matmul_on_this_thread(
-                      kernels::tile_of({hidden_ + first * n_ff_, n_ff_, m, expert.down, outputs_ + first * n_embd_, n_embd_}, tile), scratch);
+                      kernels::tile_of({hidden_ + first * n_ff_, n_ff_, m, expert.down, outputs_ + first * n_embd_, n_embd_, x8.from(first)}, tile),
+                      scratch);
                 });
 
   executor.parallel_for(n_tokens, [&](int token, int) {

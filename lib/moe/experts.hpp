@@ -1,6 +1,7 @@
 // Mixture of experts: routes a ubatch, runs each expert once on all of its tokens, and adds up.
 #pragma once
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "kernels/matrix.hpp"
@@ -38,6 +39,7 @@ class Experts {
   float *logits_, *selection_;        // [n_ubatch, n_experts]
   float *inputs_, *outputs_;          // [n_ubatch · n_used, n_embd], grouped by expert
   float *hidden_, *up_;               // [n_ubatch · n_used, n_ff]
+  std::span<std::byte> rounded_;      // inputs_ or hidden_ in 8 bits
   std::vector<Choice> choices_;       // [n_ubatch, n_used]
   std::vector<int> begin_;            // [n_experts + 1] first slot of each expert
   std::vector<int> slot_;             // [n_ubatch, n_used] where a token's choice is in the grouped order

@@ -1,0 +1,31 @@
+#include "kernels/int8.hpp"
+
+namespace mla::kernels {
+
+std::size_t int8_rows_bytes(std::int64_t m, std::int64_t columns) noexcept {
+  const auto chunks = static_cast<std::size_t>(m * n_chunks(columns));
+  return (chunks * (chunk_values + (1 + 16 + 8) * sizeof(float)) + 63) / 64 * 64;
+}
+
+Int8Rows int8_rows_at(void* memory, std::int64_t m, std::int64_t columns) noexcept {
+  const std::int64_t chunks = m * n_chunks(columns);
+  auto* const q = static_cast<std::int8_t*>(memory);
+  auto* const floats = reinterpret_cast<float*>(q + chunks * chunk_values);
+  return {n_chunks(columns), q, floats + chunks * 24, floats, floats + chunks * 16};
+}
+
+const Int8Kernels* int8_kernels(platform::Isa isa) noexcept {
+#ifdef MLA_X86
+  if (isa >= platform::Isa::avx512 && __builtin_cpu_supports("avx512vnni")) return &avx512::int8;
+  if (isa >= platform::Isa::avx2) return &avx2::int8;
+#endif
+  (void)isa;
+  return nullptr;
+}
+
+const Int8Kernels* active_int8_kernels() {
+  static const Int8Kernels* const kernels = int8_kernels(platform::active_isa());
+  return kernels;
+}
+
+}  // namespace mla::kernels

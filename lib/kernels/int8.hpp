@@ -1,0 +1,69 @@
+// Products of block-quantised weights with activations rounded to 8 bits: integers inside a block, floats across blocks.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "platform/cpu.hpp"
+#include "quant/gguf_type.hpp"
+
+namespace mla::kernels {
+
+/// Values of a row that share one activation scale: the super-block of the K formats.
+constexpr std::int64_t chunk_values = 256;
+
+/// Activation rows as 8-bit integers: x ≈ scale · q. Rows are padded with zeros to whole chunks. Doesn't own its memory.
+struct Int8Rows {
+  std::int64_t n_chunks = 0;
+  std::int8_t* q = nullptr;   // [m, n_chunks, 256], -127 to 127
+  float* scale = nullptr;     // [m, n_chunks]
+  float* sums16 = nullptr;    // [m, n_chunks, 16] sums of q over 16 values
+  float* sums32 = nullptr;    // [m, n_chunks, 8]  … over 32
+
+  bool is_empty() const noexcept { return q == nullptr; }
+  /// The rows from this one on; of an empty view, an empty one.
+  Int8Rows from(std::int64_t row) const noexcept {
+    if (is_empty()) return {};
+    return {n_chunks, q + row * n_chunks * chunk_values, scale + row * n_chunks, sums16 + row * n_chunks * 16, sums32 + row * n_chunks * 8};
+  }
+};
+
+inline std::int64_t n_chunks(std::int64_t columns) noexcept { return (columns + chunk_values - 1) / chunk_values; }
+/// Memory of m rows, and the view of it.
+std::size_t int8_rows_bytes(std::int64_t m, std::int64_t columns) noexcept;
+Int8Rows int8_rows_at(void* memory, std::int64_t m, std::int64_t columns) noexcept;
+
+/// y[i, j] = scale-weighted sum over k of a[i, k] · w[j, k], for i < m, j < n.
+struct Int8Product {
+  Int8Rows a;
+  std::int64_t m;
+  const std::byte* w;  // [n, k] in blocks, rows row_bytes apart
+  std::size_t row_bytes;
+  std::int64_t n, k;
+  float* y;  // [m, n], rows ldy apart
+  std::int64_t ldy;
+};
+
+/// The implementations of one instruction set.
+struct Int8Kernels {
+  /// Rounds a row x [k] to row 0 of `out`: nearest, ties to even.
+  void (*quantize)(const float* x, std::int64_t k, const Int8Rows& out) noexcept;
+  using ProductFn = void (*)(const Int8Product& p, void* scratch) noexcept;
+  ProductFn (*gemv)(quant::Type type) noexcept;  ///< for few rows of activations; nullptr: not for this type
+  ProductFn (*gemm)(quant::Type type) noexcept;  ///< for many
+};
+
+/// Scratch that a product needs, 64-byte aligned.
+constexpr std::size_t int8_scratch_bytes = 32 << 10;
+
+namespace avx2 {
+extern const Int8Kernels int8;
+}
+namespace avx512 {
+extern const Int8Kernels int8;  // needs VNNI
+}
+
+/// nullptr where only float products run: a processor below AVX2.
+const Int8Kernels* int8_kernels(platform::Isa isa) noexcept;
+const Int8Kernels* active_int8_kernels();
+
+}  // namespace mla::kernels
