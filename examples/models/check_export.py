@@ -46,4 +46,5 @@ def main():
     assert abs(ours - reference) < 1e-4
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -40,9 +40,9 @@ inline Logits run_tokens(mla::Context& context, const std::vector<mla::Token>& t
 /// Largest difference as a share of the largest |expected logit|; REQUIREs equal sizes and finite values.
 inline double relative_difference(const Logits& got, const Logits& expected) {
   REQUIRE(got.values.size() == expected.values.size());
+  REQUIRE(std::ranges::all_of(got.values, [](float v) { return std::isfinite(v); }));
   double worst = 0, largest = 0;
   for (std::size_t i = 0; i < got.values.size(); ++i) {
-    REQUIRE(std::isfinite(got.values[i]));
     worst = std::max(worst, std::abs(static_cast<double>(got.values[i]) - expected.values[i]));
     largest = std::max(largest, std::abs(static_cast<double>(expected.values[i])));
   }
