@@ -62,20 +62,22 @@ class GgufReader {
       file_.parts_.push_back(std::move(named));
       add(std::move(part));
     } else {
-      read_parts(path, count);
+      read_parts(std::move(named), count);
     }
     file_.index();
   }
 
  private:
-  void read_parts(const std::string& path, std::uint64_t count) {
+  void read_parts(platform::FileView named, std::uint64_t count) {
+    const std::string path = named.path();
     const auto name = PartName::of(path);
     if (!name) fail(Status::bad_file, "{}: one of {} parts, but its name doesn't end in -00001-of-{:05}.gguf", path, count, count);
     if (name->count != count) fail(Status::bad_file, "{}: metadata key split.count is {}, and the name says {}", path, count, name->count);
+    if (name->number < 1 || name->number > count) fail(Status::bad_file, "{}: its name says part {} of {}", path, name->number, count);
     for (unsigned number = 1; number <= name->count; ++number) {
       const std::string part_path = name->path_of(number);
       if (!platform::file_exists(part_path)) fail(Status::not_found, "{}: part {} of {} is missing: {}", path, number, count, part_path);
-      file_.parts_.push_back(open_view(part_path, options_));
+      file_.parts_.push_back(number == name->number ? std::move(named) : open_view(part_path, options_));
       GgufPart part = read_gguf_part(file_.parts_.back(), static_cast<int>(number) - 1, options_.allow_unknown_types);
       if (part_uint(part, part_path, "split.count").value_or(0) != count)
         fail(Status::bad_file, "{}: metadata key split.count disagrees with {}", part_path, path);

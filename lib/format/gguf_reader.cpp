@@ -16,6 +16,8 @@ enum ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, strin
 
 constexpr std::uint64_t smallest_bytes[n_value_types] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
 constexpr int max_dimensions = 4;
+// No model comes near these; a damaged length in a file of many gigabytes could otherwise take several times its size.
+constexpr std::uint64_t most_array_values = 1u << 24, most_string_bytes = 1u << 26;
 
 class PartParser {
  public:
@@ -32,7 +34,9 @@ class PartParser {
     check_count("metadata keys", n_keys, 8 + 4 + 1);
     for (std::uint64_t i = 0; i < n_keys; ++i) {
       std::string key = reader_.read_string("a metadata key");
+      reader_.name_in_errors("metadata key", key);
       GgufValue value = read_value(key);
+      reader_.name_in_errors({}, {});
       out.metadata.emplace_back(std::move(key), std::move(value));
     }
     for (std::uint64_t i = 0; i < n_tensors; ++i) out.tensors.push_back(read_tensor());
@@ -64,11 +68,13 @@ class PartParser {
       return out;
     }
     out.element_type = reader_.read<std::uint32_t>("the element type of a metadata array");
-    if (out.element_type >= n_value_types || out.element_type == array)
-      fail(Status::bad_file, "{}: metadata key {} is an array of unknown or nested type {}", path_, key, out.element_type);
+    if (out.element_type == array) fail(Status::unsupported, "{}: metadata key {} is an array of arrays, which libmla doesn't read", path_, key);
+    if (out.element_type >= n_value_types)
+      fail(Status::bad_file, "{}: metadata key {} is an array of unknown value type {}", path_, key, out.element_type);
     const auto n = reader_.read<std::uint64_t>("the length of a metadata array");
-    if (n > reader_.remaining() / smallest_bytes[out.element_type])
-      fail(Status::bad_file, "{}: metadata key {} is an array of {} values, more than the file can hold", path_, key, n);
+    if (n > reader_.remaining() / smallest_bytes[out.element_type] || n > most_array_values)
+      fail(Status::bad_file, "{}: metadata key {} is an array of {} values, more than {}", path_, key, n,
+           n > most_array_values ? "any model has" : "the file can hold");
     out.value = read_array(key, out.element_type, n);
     return out;
   }
@@ -114,11 +120,13 @@ class PartParser {
     TensorInfo tensor;
     tensor.part = part_;
     tensor.name = reader_.read_string("a tensor name");
+    reader_.name_in_errors("tensor", tensor.name);
     const auto n = reader_.read<std::uint32_t>("a tensor's number of dimensions");
     if (n < 1 || n > max_dimensions) fail(Status::bad_file, "{}: tensor {} has {} dimensions", path_, tensor.name, n);
     for (std::uint32_t i = 0; i < n; ++i) tensor.shape.push_back(reader_.read<std::uint64_t>("a tensor's shape"));
     tensor.type = reader_.read<std::uint32_t>("a tensor's type");
     tensor.offset = reader_.read<std::uint64_t>("a tensor's offset");
+    reader_.name_in_errors({}, {});
     return tensor;
   }
 
@@ -132,7 +140,8 @@ class PartParser {
       const auto begin = platform::checked_add(data_begin, tensor.offset);
       const quant::TypeTraits* traits = quant::find_traits(tensor.type);
       if (traits == nullptr && !allow_unknown_)
-        fail(Status::unsupported, "{}: tensor {} is of type {}, which this version doesn't know", path_, tensor.name, tensor.type);
+        fail(Status::unsupported, "{}: tensor {} is of type {}, which this version doesn't know: use a file of another type, such as Q4_K",
+             path_, tensor.name, tensor.type);
       if (traits != nullptr) tensor.bytes = tensor_bytes(tensor, *traits);
       const auto end = begin ? platform::checked_add(*begin, tensor.bytes) : std::nullopt;
       if (!end || *end > size)
@@ -140,6 +149,18 @@ class PartParser {
       tensor.offset = *begin;
       if (traits != nullptr) tensor.data = file_.bytes().data() + *begin;
     }
+    refuse_overlaps(out.tensors);
+  }
+
+  // Tensors of unknown type have no size and count for nothing here.
+  void refuse_overlaps(const std::vector<TensorInfo>& tensors) {
+    std::vector<const TensorInfo*> order;
+    for (const TensorInfo& tensor : tensors)
+      if (tensor.bytes > 0) order.push_back(&tensor);
+    std::ranges::sort(order, {}, &TensorInfo::offset);
+    for (std::size_t i = 1; i < order.size(); ++i)
+      if (order[i]->offset - order[i - 1]->offset < order[i - 1]->bytes)
+        fail(Status::bad_file, "{}: tensor {} and tensor {} overlap", path_, order[i - 1]->name, order[i]->name);
   }
 
   std::uint64_t read_alignment(const GgufPart& part) {
@@ -179,8 +200,10 @@ class PartParser {
 }  // namespace
 
 const std::byte* ByteReader::take(std::uint64_t n, const char* what) {
-  if (n > remaining())
-    fail(Status::bad_file, "{}: the file ends within {} (at byte {}): it is cut short or damaged", path_, what, position_);
+  if (n > remaining()) {
+    const std::string owner = kind_.empty() ? "" : fmt::format("{} {}, ", kind_, name_);
+    fail(Status::bad_file, "{}: the file ends within {} ({}at byte {}): it is cut short or damaged", path_, what, owner, position_);
+  }
   const std::byte* at = bytes_.data() + position_;
   position_ += n;
   return at;
@@ -195,6 +218,8 @@ T ByteReader::read(const char* what) {
 
 std::string ByteReader::read_string(const char* what) {
   const auto n = read<std::uint64_t>(what);
+  if (n > most_string_bytes && n <= remaining())
+    fail(Status::bad_file, "{}: {} (at byte {}) has {} bytes, more than any model has", path_, what, position_, n);
   const std::byte* text = take(n, what);
   return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(n)};
 }

@@ -15,6 +15,8 @@ class ByteReader {
   template <typename T>
   T read(const char* what);
   std::string read_string(const char* what);
+  /// What errors name from here on: a kind, such as "tensor", and a name that must stay alive; both empty for nothing.
+  void name_in_errors(std::string_view kind, std::string_view name) { kind_ = kind, name_ = name; }
 
   std::uint64_t position() const noexcept { return position_; }
   std::uint64_t remaining() const noexcept { return bytes_.size() - position_; }
@@ -23,6 +25,7 @@ class ByteReader {
   const std::byte* take(std::uint64_t n, const char* what);
   std::span<const std::byte> bytes_;
   const std::string& path_;
+  std::string_view kind_, name_;
   std::uint64_t position_ = 0;
 };
 

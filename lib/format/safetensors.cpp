@@ -1,5 +1,6 @@
 #include "format/safetensors.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -62,11 +63,18 @@ void SafetensorsFolder::add_file(const std::string& path) {
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes, header_bytes);
   const nlohmann::json entries = parse_json(header, path);
   if (!entries.is_object()) fail(Status::bad_file, "{}: the header is no JSON object", path);
+  std::vector<std::pair<const std::byte*, const std::pair<const std::string, SafetensorsTensor>*>> places;
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") continue;
     auto tensor = read_entry(entry, name, file.path(), bytes.subspan(sizeof header_bytes + header_bytes));
-    if (!tensors_.emplace(name, std::move(tensor)).second) fail(Status::bad_file, "{}: tensor {} is in two files", path, name);
+    const auto [added, is_new] = tensors_.emplace(name, std::move(tensor));
+    if (!is_new) fail(Status::bad_file, "{}: tensor {} is in two files", path, name);
+    if (added->second.bytes > 0) places.emplace_back(added->second.data, &*added);
   }
+  std::ranges::sort(places);
+  for (std::size_t i = 1; i < places.size(); ++i)
+    if (static_cast<std::uint64_t>(places[i].first - places[i - 1].first) < places[i - 1].second->second.bytes)
+      fail(Status::bad_file, "{}: tensor {} and tensor {} overlap", path, places[i - 1].second->first, places[i].second->first);
 }
 
 SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {

@@ -28,38 +28,32 @@ void read_attention(Metadata& meta, Config& c) {
   s.n_value = value_mla > 0 ? value_mla : value_length;
   s.n_nope = key - s.n_rope;
   if (s.n_nope <= 0) meta.refuse("attention.key_length", fmt::format("{} leaves nothing beside rope.dimension_count, {}", key, s.n_rope));
-  if (s.n_rope % 2 != 0) meta.refuse("rope.dimension_count", fmt::format("{} is odd", s.n_rope));
   if (key_mla > 0 && (key_length != s.n_latent + s.n_rope || value_length != s.n_latent))
     meta.refuse("attention.key_length", "beside key_length_mla it should be kv_lora_rank + rope.dimension_count");
   c.rms_eps = static_cast<float>(meta.number("attention.layer_norm_rms_epsilon").value_or(1e-6));
-  if (!(c.rms_eps > 0 && c.rms_eps < 1)) meta.refuse("attention.layer_norm_rms_epsilon", "it is not between 0 and 1");
 }
 
 void read_rope(Metadata& meta, Config& c) {
   layers::RopeParams& rope = c.rope;
   rope.n_rope = c.shape.n_rope;
   rope.base = meta.number("rope.freq_base").value_or(10000.0);
-  if (!(rope.base > 1 && rope.base < 1e12)) meta.refuse("rope.freq_base", "it is out of range");
-  const std::string type = meta.text("rope.scaling.type").value_or("none");
-  const double factor = meta.number("rope.scaling.factor").value_or(1.0);
-  const double original = meta.number("rope.scaling.original_context_length").value_or(c.n_ctx_train);
-  rope.log_multiplier = meta.number("rope.scaling.yarn_log_multiplier").value_or(0.0);
-  rope.beta_fast = meta.number("rope.scaling.yarn_beta_fast").value_or(32.0);
-  rope.beta_slow = meta.number("rope.scaling.yarn_beta_slow").value_or(1.0);
-  if (meta.number("rope.scaling.attn_factor").value_or(1.0) != 1.0) meta.refuse("rope.scaling.attn_factor", "only 1 is implemented");
+  const auto named_type = meta.text("rope.scaling.type");
+  const std::string type = named_type.value_or("none");
+  layers::RopeParams yarn = rope;
+  yarn.factor = meta.number("rope.scaling.factor").value_or(1.0);
+  yarn.original_ctx = meta.size("rope.scaling.original_context_length", c.n_ctx_train);
+  yarn.log_multiplier = meta.number("rope.scaling.yarn_log_multiplier").value_or(0.0);
+  yarn.beta_fast = meta.number("rope.scaling.yarn_beta_fast").value_or(32.0);
+  yarn.beta_slow = meta.number("rope.scaling.yarn_beta_slow").value_or(1.0);
+  if (meta.number("rope.scaling.attn_factor").value_or(1.0) != 1.0) meta.not_implemented("rope.scaling.attn_factor", "only 1 is implemented");
   if (meta.number("rope.scaling.yarn_attn_factor").value_or(1.0) != 1.0)
-    meta.refuse("rope.scaling.yarn_attn_factor", "only 1 is implemented");
+    meta.not_implemented("rope.scaling.yarn_attn_factor", "only 1 is implemented");
   if (meta.number("rope.scaling.yarn_ext_factor").value_or(1.0) != 1.0)
-    meta.refuse("rope.scaling.yarn_ext_factor", "only 1 is implemented");
+    meta.not_implemented("rope.scaling.yarn_ext_factor", "only 1 is implemented");
   (void)meta.boolean("rope.scaling.finetuned");  // says how the model was made, not how it computes
-  if (type == "none") return;
-  if (type != "yarn") meta.refuse("rope.scaling.type", fmt::format("'{}' is not implemented, only yarn is", type));
-  if (!(factor >= 1 && factor < 1e6)) meta.refuse("rope.scaling.factor", "it is out of range");
-  if (!(original >= 1 && original < 1e9)) meta.refuse("rope.scaling.original_context_length", "it is out of range");
-  if (!(rope.beta_fast > 0 && rope.beta_slow > 0)) meta.refuse("rope.scaling.yarn_beta_fast", "the betas must be above 0");
-  if (!(std::abs(rope.log_multiplier) < 10)) meta.refuse("rope.scaling.yarn_log_multiplier", "it is out of range");
-  rope.factor = factor;
-  rope.original_ctx = static_cast<int>(original);
+  if (!named_type && yarn.factor != 0 && yarn.factor != 1) meta.refuse("rope.scaling.type", "it is missing beside rope.scaling.factor");
+  if (type == "yarn") rope = yarn;
+  if (type != "yarn" && type != "none") meta.not_implemented("rope.scaling.type", fmt::format("'{}' is not implemented, only yarn is", type));
 }
 
 moe::Gating read_gating(Metadata& meta, bool has_bias) {
@@ -67,7 +61,7 @@ moe::Gating read_gating(Metadata& meta, bool has_bias) {
   if (!number || *number == 0) return has_bias ? moe::Gating::sigmoid : moe::Gating::softmax;  // GLM-4.7-Flash files lack it
   if (*number == 1) return moe::Gating::softmax;
   if (*number == 2) return moe::Gating::sigmoid;
-  meta.refuse("expert_gating_func", fmt::format("{} is neither 1 (softmax) nor 2 (sigmoid)", *number));
+  meta.not_implemented("expert_gating_func", fmt::format("{} is neither 1 (softmax) nor 2 (sigmoid)", *number));
 }
 
 void read_groups(Metadata& meta, Config& c, const std::string& path, LogSink* log) {
@@ -84,10 +78,6 @@ void read_groups(Metadata& meta, Config& c, const std::string& path, LogSink* lo
       log->write(LogLevel::warning, path + ": no expert_group_count, but the shape of DeepSeek-V3/R1: taking 8 groups of which 4 are "
                                            "used; override deepseek2.expert_group_count=1 if that is wrong");
   }
-  if (r.n_groups > moe::max_groups || r.n_experts % r.n_groups != 0)
-    meta.refuse("expert_group_count", fmt::format("{} groups of {} experts can't be", r.n_groups, r.n_experts));
-  if (r.n_groups_used > r.n_groups || r.n_groups_used * (r.n_experts / r.n_groups) < r.n_used)
-    meta.refuse("expert_group_used_count", fmt::format("{} of {} groups can't hold {} experts", r.n_groups_used, r.n_groups, r.n_used));
 }
 
 void read_experts(Metadata& meta, const format::GgufFile& file, Config& c, LogSink* log) {
@@ -106,11 +96,8 @@ void read_experts(Metadata& meta, const format::GgufFile& file, Config& c, LogSi
   if (r.n_experts == 0 || c.n_dense_layers >= c.shape.n_layers) {
     r.n_experts = 0;
     r.n_used = 0;
-  } else {
-    if (c.n_ff_expert == 0) meta.refuse("expert_feed_forward_length", "it is missing");
-    if (r.n_used < 1 || r.n_used > r.n_experts)
-      meta.refuse("expert_used_count", fmt::format("{} of {} experts can't be", r.n_used, r.n_experts));
-    if (!std::isfinite(r.scale)) meta.refuse("expert_weights_scale", "it is not finite");
+  } else if (c.n_ff_expert == 0) {
+    meta.refuse("expert_feed_forward_length", "it is missing");
   }
   read_groups(meta, c, file.path(), log);
   if (c.n_ff == 0 && (r.n_experts == 0 || c.n_dense_layers > 0)) meta.refuse("feed_forward_length", "it is missing");
@@ -122,6 +109,29 @@ float Config::score_scale() const noexcept {
   return static_cast<float>(rope.score_scale() / std::sqrt(static_cast<double>(shape.n_nope + shape.n_rope)));
 }
 
+std::optional<ConfigProblem> find_problem(const Config& c) {
+  const layers::RopeParams& rope = c.rope;
+  const moe::RouterParams& r = c.router;
+  if (rope.n_rope % 2 != 0) return {{"rope.dimension_count", "qk_rope_head_dim", fmt::format("{} is odd", rope.n_rope)}};
+  if (!(c.rms_eps > 0 && c.rms_eps < 1)) return {{"attention.layer_norm_rms_epsilon", "rms_norm_eps", "it is not between 0 and 1"}};
+  if (!(rope.base > 1 && rope.base < 1e12)) return {{"rope.freq_base", "rope_theta", "it is out of range"}};
+  if (!(rope.factor >= 1 && rope.factor < 1e6)) return {{"rope.scaling.factor", "rope_scaling.factor", "it is out of range"}};
+  if (!(rope.beta_fast > 0 && rope.beta_fast < 1e6)) return {{"rope.scaling.yarn_beta_fast", "rope_scaling.beta_fast", "it is out of range"}};
+  if (!(rope.beta_slow > 0 && rope.beta_slow < 1e6)) return {{"rope.scaling.yarn_beta_slow", "rope_scaling.beta_slow", "it is out of range"}};
+  if (!(std::abs(rope.log_multiplier) < 10)) return {{"rope.scaling.yarn_log_multiplier", "rope_scaling.mscale_all_dim", "it is out of range"}};
+  if (std::int64_t{c.n_ff_expert} * c.n_experts_shared > (1 << 24))
+    return {{"expert_shared_count", "n_shared_experts", fmt::format("{} of width {} are absurd", c.n_experts_shared, c.n_ff_expert)}};
+  if (r.n_groups > moe::max_groups || r.n_experts % r.n_groups != 0)
+    return {{"expert_group_count", "n_group", fmt::format("{} groups of {} experts can't be", r.n_groups, r.n_experts)}};
+  if (r.n_experts == 0) return std::nullopt;
+  if (r.n_used < 1 || r.n_used > r.n_experts)
+    return {{"expert_used_count", "num_experts_per_tok", fmt::format("{} of {} experts can't be", r.n_used, r.n_experts)}};
+  if (!(r.scale > 0 && r.scale < 1e6f)) return {{"expert_weights_scale", "routed_scaling_factor", "it is out of range"}};
+  if (r.n_groups_used > r.n_groups || r.n_groups_used * (r.n_experts / r.n_groups) < r.n_used)
+    return {{"expert_group_used_count", "topk_group", fmt::format("{} of {} groups can't hold {} experts", r.n_groups_used, r.n_groups, r.n_used)}};
+  return std::nullopt;
+}
+
 Config read_config(const format::GgufFile& file, const std::map<std::string, std::string>& overrides, LogSink* log) {
   const std::string architecture = file.require_string("general.architecture");
   if (architecture != "deepseek2")
@@ -129,8 +139,8 @@ Config read_config(const format::GgufFile& file, const std::map<std::string, std
   Metadata meta(file, architecture, overrides);
   Config c;
   // MTP layers follow the model's own and take no part in ordinary decoding.
-  const int n_mtp = meta.size("nextn_predict_layers", 0, 0);
-  c.shape.n_layers = meta.size("block_count") - n_mtp;
+  c.n_mtp_layers = meta.size("nextn_predict_layers", 0, 0);
+  c.shape.n_layers = meta.size("block_count") - c.n_mtp_layers;
   if (c.shape.n_layers < 1) meta.refuse("nextn_predict_layers", "it leaves no layers");
   c.n_ctx_train = meta.size("context_length");
   c.n_embd = meta.size("embedding_length");
@@ -138,6 +148,7 @@ Config read_config(const format::GgufFile& file, const std::map<std::string, std
   read_attention(meta, c);
   read_rope(meta, c);
   read_experts(meta, file, c, log);
+  if (const auto problem = find_problem(c)) meta.refuse(problem->gguf_key, problem->why);
   meta.refuse_unread();
   return c;
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <mla/host.hpp>
 #include <mla/kv_cache.hpp>
+#include <optional>
 #include <string>
 
 #include "layers/rope.hpp"
@@ -20,6 +21,7 @@ struct Config {
   int n_embd = 0;
   int n_ff = 0;            ///< width of the dense feed-forward blocks
   int n_dense_layers = 0;  ///< leading layers without experts
+  int n_mtp_layers = 0;    ///< behind the model's own; not loaded
   int q_lora_rank = 0;     ///< 0: q is one matrix
   CacheShape shape;        ///< layers, heads and the widths of attention
   float rms_eps = 1e-6f;
@@ -33,6 +35,14 @@ struct Config {
   float score_scale() const noexcept;
   bool has_experts(int layer) const noexcept { return router.n_experts > 0 && layer >= n_dense_layers; }
 };
+
+/// What can't be in any model, and the keys that say so in the two kinds of file.
+struct ConfigProblem {
+  const char* gguf_key;
+  const char* hf_key;
+  std::string why;
+};
+std::optional<ConfigProblem> find_problem(const Config& config);
 
 /// Throws Error: bad_file for a key that is missing or contradicts another, unsupported for one that changes the
 /// mathematics in a way that this version doesn't know; names file and key.

@@ -2,6 +2,7 @@
 #include <mla/convert.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <set>
 
@@ -40,12 +41,12 @@ Type dtype_of(const SafetensorsTensor& tensor, const std::string& name) {
 class Plan {
  public:
   Plan(const std::string& folder, const model::HfModel& model, Type type, LogSink* log)
-      : c_(model.config), weights_(format::SafetensorsFolder::open(folder)), folder_(folder), type_(type), log_(log) {
+      : c_(model.config), tied_(model.tied_embeddings), weights_(format::SafetensorsFolder::open(folder)), folder_(folder), type_(type), log_(log) {
     matrix("token_embd", "model.embed_tokens.weight", c_.n_vocab, c_.n_embd);
     for (int layer = 0; layer < c_.shape.n_layers; ++layer) add_layer(layer);
     vector("output_norm.weight", "model.norm.weight", c_.n_embd);
-    matrix("output", model.tied_embeddings ? "model.embed_tokens.weight" : "lm_head.weight", c_.n_vocab, c_.n_embd);
-    report_unused();
+    matrix("output", tied_ ? "model.embed_tokens.weight" : "lm_head.weight", c_.n_vocab, c_.n_embd);
+    refuse_unused();
   }
 
   const std::vector<Job>& jobs() const noexcept { return jobs_; }
@@ -105,12 +106,10 @@ class Plan {
 
   void add_experts(const std::string& to, const std::string& from) {
     const int n = c_.router.n_experts, n_ff = c_.n_ff_expert;
-    stack(to + "ffn_gate_inp.weight", {from + "gate.weight"}, n, c_.n_embd, Type::f32);
+    stack(to + "ffn_gate_inp.weight", 1, [&](int) { return from + "gate.weight"; }, n, c_.n_embd, Type::f32);
     if (c_.router.gating == moe::Gating::sigmoid) vector(to + "exp_probs_b.bias", from + "gate.e_score_correction_bias", n);
     const auto experts = [&](const char* part, const char* source, std::int64_t rows, std::int64_t cols) {
-      std::vector<std::string> names;
-      for (int e = 0; e < n; ++e) names.push_back(fmt::format("{}experts.{}.{}.weight", from, e, source));
-      stack(to + part, names, rows, cols, type_for(to + part, cols));
+      stack(to + part, n, [&](int e) { return fmt::format("{}experts.{}.{}.weight", from, e, source); }, rows, cols, type_for(to + part, cols));
     };
     experts("ffn_gate_exps.weight", "gate_proj", n_ff, c_.n_embd);
     experts("ffn_up_exps.weight", "up_proj", n_ff, c_.n_embd);
@@ -128,19 +127,20 @@ class Plan {
   }
 
   void matrix(const std::string& to, const std::string& from, std::int64_t rows, std::int64_t cols) {
-    stack(to + ".weight", {from}, rows, cols, type_for(to + ".weight", cols));
+    stack(to + ".weight", 1, [&](int) { return from; }, rows, cols, type_for(to + ".weight", cols));
   }
 
   // One matrix, or several one after another.
-  void stack(const std::string& to, const std::vector<std::string>& from, std::int64_t rows, std::int64_t cols, Type type) {
+  void stack(const std::string& to, int count, const std::function<std::string(int)>& from, std::int64_t rows, std::int64_t cols, Type type) {
     std::vector<std::pair<const SafetensorsTensor*, Type>> sources;
-    for (const std::string& name : from) {
+    for (int i = 0; i < count; ++i) {
+      const std::string name = from(i);
       const SafetensorsTensor& tensor = require(name, {rows, cols});
       sources.emplace_back(&tensor, dtype_of(tensor, name));
     }
     const std::int64_t piece_rows = std::clamp<std::int64_t>(piece_values / cols, 1, rows), pieces = (rows + piece_rows - 1) / piece_rows;
     std::vector<std::uint64_t> shape{static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows)};
-    if (from.size() > 1) shape.push_back(from.size());
+    if (count > 1) shape.push_back(sources.size());
     jobs_.push_back({to, shape, type, pieces * static_cast<std::int64_t>(sources.size()), [=](std::int64_t piece, std::vector<float>& out) {
                        const auto [tensor, dtype] = sources[static_cast<std::size_t>(piece / pieces)];
                        const std::int64_t first = piece % pieces * piece_rows, n = std::min(piece_rows, rows - first) * cols;
@@ -171,13 +171,27 @@ class Plan {
     return *tensor;
   }
 
-  void report_unused() const {
-    if (log_ == nullptr) return;
-    for (const auto& [name, tensor] : weights_.tensors())
-      if (!used_.contains(name)) log_->write(LogLevel::warning, fmt::format("{}: tensor {} is not converted", *tensor.path, name));
+  // A tensor that nobody asked for may belong to the mathematics (a bias, say), unless it is known not to.
+  void refuse_unused() const {
+    std::size_t n_mtp = 0;
+    for (const auto& [name, tensor] : weights_.tensors()) {
+      if (used_.contains(name) || name.ends_with(".rotary_emb.inv_freq") || (tied_ && name == "lm_head.weight")) continue;
+      if (!is_mtp(name)) fail(Status::unsupported, "{}: tensor {} is not part of a model that this version knows", *tensor.path, name);
+      ++n_mtp;
+    }
+    if (n_mtp > 0 && log_ != nullptr)
+      log_->write(LogLevel::warning, fmt::format("{}: {} tensors of multi-token prediction are not converted", folder_, n_mtp));
+  }
+
+  bool is_mtp(std::string_view name) const {
+    constexpr std::string_view layers = "model.layers.";
+    int layer = -1;
+    if (name.starts_with(layers)) std::from_chars(name.data() + layers.size(), name.data() + name.size(), layer);
+    return layer >= c_.shape.n_layers && layer < c_.shape.n_layers + c_.n_mtp_layers;
   }
 
   Config c_;
+  bool tied_;
   format::SafetensorsFolder weights_;
   std::string folder_;
   Type type_;

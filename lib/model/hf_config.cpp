@@ -124,11 +124,13 @@ HfModel read_hf_config(const std::string& folder) {
   c.n_ctx_train = keys.size("max_position_embeddings");
   c.n_embd = keys.size("hidden_size");
   c.q_lora_rank = keys.size_or("q_lora_rank", 0);
+  c.n_mtp_layers = keys.size_or("num_nextn_predict_layers", 0);
   c.rms_eps = static_cast<float>(keys.number_or("rms_norm_eps", 1e-6));
   c.shape = {.n_layers = keys.size("num_hidden_layers"), .n_heads = keys.size("num_attention_heads"), .n_nope = keys.size("qk_nope_head_dim"),
              .n_rope = keys.size("qk_rope_head_dim"), .n_value = keys.size("v_head_dim"), .n_latent = keys.size("kv_lora_rank")};
   read_rope(keys, c);
   read_experts(keys, v3, c);
+  if (const auto problem = find_problem(c)) keys.malformed(problem->hf_key, problem->why);
   model.tied_embeddings = keys.flag_or("tie_word_embeddings", false);
   return model;
 }
@@ -172,10 +174,8 @@ void write_config(format::GgufWriter& w, const Config& c) {
   real("expert_weights_scale", r.scale);
   w.add_bool(a + "expert_weights_norm", r.normalize);
   uint("expert_gating_func", r.gating == moe::Gating::softmax ? 1 : 2);
-  if (r.n_groups > 1) {
-    uint("expert_group_count", r.n_groups);
-    uint("expert_group_used_count", r.n_groups_used);
-  }
+  uint("expert_group_count", r.n_groups);  // 1 too: a file of V3's shape without the key is taken to have 8
+  uint("expert_group_used_count", r.n_groups_used);
 }
 
 }  // namespace mla::model

@@ -12,10 +12,10 @@ class Loader {
 
   void run() {
     read_outer();
-    m_.layers.resize(static_cast<std::size_t>(c_.shape.n_layers));
+    // One by one: a damaged block_count then meets a missing tensor before it takes memory.
     for (int layer = 0; layer < c_.shape.n_layers; ++layer) {
       report(layer);
-      LayerWeights& w = m_.layers[static_cast<std::size_t>(layer)];
+      LayerWeights& w = m_.layers.emplace_back();
       const std::string name = fmt::format("blk.{}.", layer);
       read_attention(name, w);
       read_latent(name, w);
@@ -24,7 +24,7 @@ class Loader {
       else
         w.dense = read_ffn(name + "ffn_{}", c_.n_ff);
     }
-    tensors_.refuse_unread(c_.shape.n_layers);
+    tensors_.refuse_unread(c_.shape.n_layers, c_.shape.n_layers + c_.n_mtp_layers);
     report(c_.shape.n_layers);
   }
 
@@ -114,6 +114,8 @@ class Loader {
 
 LoadedModel load_gguf(const std::string& path, const ModelOptions& options) {
   LoadedModel model;
+  if (platform::is_directory(path))
+    fail(Status::io_error, "cannot read {}: it is a folder; name a GGUF file, or convert a Hugging Face folder with mla-convert first", path);
   model.file = format::GgufFile::open(path, {.use_mmap = options.use_mmap, .allocator = options.allocator, .progress = options.progress});
   model.config = read_config(model.file, options.overrides, options.log.get());
   Loader(model, options).run();

@@ -66,6 +66,10 @@ void Metadata::refuse(const std::string& key, const std::string& why) const {
   fail(Status::bad_file, "{}: metadata key {}: {}", file_.path(), full(key), why);
 }
 
+void Metadata::not_implemented(const std::string& key, const std::string& why) const {
+  fail(Status::unsupported, "{}: metadata key {}: {}", file_.path(), full(key), why);
+}
+
 void Metadata::refuse_unread() const {
   for (const auto& [name, value] : file_.metadata())
     if (name.starts_with(prefix_) && !asked_.contains(name.substr(prefix_.size())))

@@ -23,7 +23,8 @@ class Metadata {
   /// A size: 1 (or `least`) to 2^24. Throws Error(bad_file) if it is out of range, or missing and there is no fallback.
   int size(const std::string& key, std::optional<int> fallback = std::nullopt, int least = 1);
 
-  [[noreturn]] void refuse(const std::string& key, const std::string& why) const;
+  [[noreturn]] void refuse(const std::string& key, const std::string& why) const;           ///< bad_file
+  [[noreturn]] void not_implemented(const std::string& key, const std::string& why) const;  ///< unsupported
   /// Throws Error(unsupported) that names the first of the architecture's keys that was not asked for: it may change the
   /// mathematics. Throws invalid_argument for an override that was not asked for.
   void refuse_unread() const;

@@ -63,12 +63,12 @@ const float* TensorReader::vector(const std::string& name, std::int64_t n) {
   return floats.as<float>().data();
 }
 
-void TensorReader::refuse_unread(int n_layers) const {
+void TensorReader::refuse_unread(int first_mtp, int end_mtp) const {
   for (const format::TensorInfo& tensor : model_.file.tensors()) {
     if (used_.contains(tensor.name)) continue;
-    int layer = -1;  // those behind the last layer belong to multi-token prediction
+    int layer = -1;
     if (tensor.name.starts_with("blk.")) std::from_chars(tensor.name.data() + 4, tensor.name.data() + tensor.name.size(), layer);
-    if (layer < n_layers)
+    if (layer < first_mtp || layer >= end_mtp)
       fail(Status::unsupported, "{}: tensor {} is not part of a deepseek2 model that this version knows", model_.file.path(), tensor.name);
   }
 }

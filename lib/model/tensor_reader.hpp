@@ -20,10 +20,9 @@ class TensorReader {
   /// [n] floats; other types are converted to floats in memory of the model's own. `name` is whole.
   const float* vector(const std::string& name, std::int64_t n);
 
-  /// Marks a tensor as known without use.
-  void skip(const std::string& name) { used_.insert(name); }
-  /// Throws Error(unsupported) that names the first tensor of the file that nobody asked for.
-  void refuse_unread(int n_layers) const;
+  /// Throws Error(unsupported) that names the first tensor of the file that nobody asked for, those of the layers from
+  /// `first_mtp` to before `end_mtp` apart.
+  void refuse_unread(int first_mtp, int end_mtp) const;
 
  private:
   const format::TensorInfo& require(const std::string& name);

@@ -1,9 +1,38 @@
+#include <algorithm>
 #include <mla/error.hpp>
 #include <mla/types.hpp>
 
 #include "platform/fail.hpp"
 
 namespace mla {
+namespace {
+
+// Bytes of the printable UTF-8 character that `text` begins with; 0 if there is none.
+std::size_t character_bytes(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  unsigned code = first & (0xffu >> (n + 1));
+  for (std::size_t i = 1; i < n; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3f);
+  }
+  constexpr unsigned least[] = {0xa0, 0x800, 0x10000};  // below 0xa0: control characters again
+  const bool valid = first >= 0xc2 && first < 0xf5 && code >= least[n - 2] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  return valid ? n : 0;
+}
+
+}  // namespace
+
+std::string one_line(std::string text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t n = character_bytes(std::string_view(text).substr(i));
+    if (n == 0) text[i] = '?';
+    i += std::max<std::size_t>(n, 1);
+  }
+  return text;
+}
 
 const char* to_string(Status status) noexcept {
   switch (status) {

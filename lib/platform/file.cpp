@@ -36,6 +36,8 @@ class Descriptor {
        path, std::strerror(error));
 }
 
+constexpr int open_flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;  // a pipe is then refused instead of waited for
+
 std::size_t regular_file_size(int fd, const std::string& path) {
   struct stat info;
   if (::fstat(fd, &info) != 0) fail_errno("examine", path);
@@ -57,7 +59,7 @@ void read_exactly(int fd, std::byte* out, std::size_t bytes, const std::string& 
 }  // namespace
 
 FileView FileView::map(const std::string& path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(::open(path.c_str(), open_flags));
   if (fd.get() < 0) fail_errno("open", path);
   FileView view;
   view.path_ = path;
@@ -73,7 +75,7 @@ FileView FileView::map(const std::string& path) {
 
 FileView FileView::read(const std::string& path, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress,
                         std::string_view phase) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(::open(path.c_str(), open_flags));
   if (fd.get() < 0) fail_errno("open", path);
   FileView view;
   view.path_ = path;
@@ -149,7 +151,7 @@ void FileWriter::commit() {
 }
 
 std::string read_text_file(const std::string& path, std::uint64_t limit) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(::open(path.c_str(), open_flags));
   if (fd.get() < 0) fail_errno("open", path);
   const std::size_t size = regular_file_size(fd.get(), path);
   if (size > limit) fail(Status::bad_file, "{}: {} bytes, where at most {} make sense", path, size, limit);
