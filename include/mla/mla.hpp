@@ -1,6 +1,7 @@
 // libmla: DeepSeek-family language models on CPUs. The whole C++ interface.
 #pragma once
 #include <mla/batch.hpp>
+#include <mla/chat.hpp>
 #include <mla/chat_template.hpp>
 #include <mla/context.hpp>
 #include <mla/convert.hpp>
