@@ -39,7 +39,7 @@ void declare(CLI::App& app, Flags& f) {
   list("--attention", f.attention, "attention modes")->check(CLI::IsMember(program::attention_names()));
   list("--cache-type", f.cache_types, "number formats of the KV cache")->check(CLI::IsMember(program::cache_type_names()));
   list("-t,--threads", f.threads, "threads; 0: the processors there are")->check(CLI::Range(0, 4096));
-  list("--ub,--ubatch-size", f.ubatches, "tokens computed at once")->check(CLI::Range(1, 65536));
+  list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(CLI::Range(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")
       ->check(CLI::Range(1, 1000))->capture_default_str();

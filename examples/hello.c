@@ -2,11 +2,6 @@
 #include <mla/mla.h>
 #include <stdio.h>
 
-static int failed(const char *program) {
-  fprintf(stderr, "%s: %s\n", program, mla_last_error());
-  return 1;
-}
-
 int main(int argc, char **argv) {
   mla_model *model = NULL;
   mla_context *context = NULL;
@@ -43,9 +38,9 @@ int main(int argc, char **argv) {
   }
   if (mla_text_stream_finish(&text, NULL, stream)) goto end;
   puts(text);
-  status = 0;
+  status = ferror(stdout) || fflush(stdout);
 end:
-  if (status) failed(argv[0]);
+  if (status) fprintf(stderr, "%s: %s\n", argv[0], ferror(stdout) ? "cannot write the text" : mla_last_error());
   mla_free(prompt);
   mla_text_stream_free(stream), mla_sampler_free(sampler), mla_context_free(context), mla_model_free(model);
   return status;

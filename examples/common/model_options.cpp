@@ -1,7 +1,7 @@
 #include "common/model_options.hpp"
 
-#include <limits>
 #include <filesystem>
+#include <limits>
 #include <vector>
 
 #include "common/program.hpp"
@@ -19,16 +19,16 @@ std::vector<std::string> cache_type_names() {
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
-  auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part");
+  auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part")->check(file_name());
   if (demo_model)
     model->description(model->get_description() + "; without it, the demo model that ships with the source");
   else
     model->required();
   app.add_option("-t,--threads", flags.n_threads, "threads; 0: the processors there are")
-      ->check(CLI::Range(0, 4096))->capture_default_str();
-  app.add_option("-c,--ctx-size", flags.n_ctx, n_ctx_help)->check(CLI::Range(0, std::numeric_limits<int>::max()));
-  app.add_option("--ub,--ubatch-size", flags.n_ubatch, "tokens computed at once")
-      ->check(CLI::Range(1, 65536))->capture_default_str();
+      ->check(whole_number(0, 4096))->capture_default_str();
+  app.add_option("-c,--ctx-size", flags.n_ctx, n_ctx_help)->check(whole_number(0, std::numeric_limits<int>::max()));
+  app.add_option("--ubatch-size,--ub", flags.n_ubatch, "tokens computed at once")
+      ->check(whole_number(1, 65536))->capture_default_str();
   app.add_option("--attention", flags.attention, "how attention is computed and what the cache holds")
       ->check(CLI::IsMember(attention_names()))->capture_default_str();
   const CLI::IsMember type(cache_type_names());
@@ -49,12 +49,14 @@ std::string demo_model_path() {
   throw Failure("the demo model demo-f16.gguf is neither in " MLA_DEMO_MODEL_DIR " nor beside the program: name a model with -m");
 }
 
+std::string model_path(const ModelFlags& flags) { return flags.model.empty() ? demo_model_path() : flags.model; }
+
 std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) {
   mla::ModelOptions options;
   options.use_mmap = !flags.no_mmap;
-  options.log = mla::stderr_log(flags.verbose ? mla::LogLevel::debug : mla::LogLevel::warning);
+  options.log = log(flags.verbose ? mla::LogLevel::debug : mla::LogLevel::warning);
   options.progress = progress();
-  return mla::Model::load(flags.model.empty() ? demo_model_path() : flags.model, options);
+  return mla::Model::load(model_path(flags), options);
 }
 
 mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx) {

@@ -32,6 +32,9 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_
 /// The demo model that ships with the source: where it was built from, or beside the executable. Throws Failure.
 std::string demo_model_path();
 
+/// What -m names, or else the demo model.
+std::string model_path(const ModelFlags& flags);
+
 /// Loads the model, with progress on a terminal; warnings (with -v all messages) go to standard error.
 std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags);
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 
 #include "common/program.hpp"
@@ -12,8 +13,16 @@ namespace program {
 
 static_assert(std::endian::native == std::endian::little, "the file says '<f4'");
 
-NpyWriter::NpyWriter(std::string path, std::uint64_t n_rows, std::uint64_t n_columns)
-    : path_(std::move(path)), part_(path_ + ".part"), file_(part_, std::ios::binary | std::ios::trunc) {
+NpyWriter::NpyWriter(std::string path, std::uint64_t n_rows, std::uint64_t n_columns) : path_(std::move(path)), part_(path_) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (const auto status = fs::status(path_, ignored); !fs::exists(status) || fs::is_regular_file(status)) {
+    target_ = fs::exists(status) ? fs::canonical(path_, ignored).string() : path_;
+    part_ = target_ + ".part";
+  }
+  errno = 0;
+  file_.open(part_, std::ios::binary);
+  check();
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(n_rows) + ", " +
                        std::to_string(n_columns) + "), }";
   constexpr std::size_t prefix = 10;  // magic, version, length
@@ -27,7 +36,7 @@ NpyWriter::NpyWriter(std::string path, std::uint64_t n_rows, std::uint64_t n_col
 }
 
 NpyWriter::~NpyWriter() {
-  if (!part_.empty()) std::remove(part_.c_str());
+  if (!target_.empty() && file_.is_open()) std::remove(part_.c_str());
 }
 
 void NpyWriter::check() {
@@ -40,10 +49,11 @@ void NpyWriter::write(std::span<const float> values) {
 }
 
 void NpyWriter::finish() {
-  file_.close();
+  file_.flush();
   check();
-  if (std::rename(part_.c_str(), path_.c_str()) != 0) throw Failure("cannot write " + path_ + ": " + std::strerror(errno));
-  part_.clear();
+  if (!target_.empty() && std::rename(part_.c_str(), target_.c_str()) != 0)
+    throw Failure("cannot write " + path_ + ": " + std::strerror(errno));
+  target_.clear();
 }
 
 }  // namespace program

@@ -7,7 +7,8 @@
 
 namespace program {
 
-/// Writes beside `path` and takes its place in finish(); without it nothing stays behind. Throws Failure that names the file.
+/// Writes beside `path` and takes its place in finish(); without it nothing stays behind. A device or pipe is written in
+/// place. Throws Failure that names the file.
 class NpyWriter {
  public:
   NpyWriter(std::string path, std::uint64_t n_rows, std::uint64_t n_columns);
@@ -19,7 +20,9 @@ class NpyWriter {
 
  private:
   void check();
-  std::string path_, part_;
+  std::string path_;    // as the user named it
+  std::string target_;  // what part_ is renamed to; empty: part_ is written in place
+  std::string part_;
   std::ofstream file_;
 };
 

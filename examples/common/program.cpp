@@ -1,18 +1,21 @@
 #include "common/program.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <string_view>
 #include <vector>
 
+#include <fmt/format.h>
 #include <mla/error.hpp>
 
 namespace program {
@@ -20,96 +23,191 @@ namespace {
 
 constexpr std::array<std::string_view, 1> long_letters = {"ub"};  // CLI11 knows one letter after one dash
 
-volatile sig_atomic_t stop_requested = 0;
-extern "C" void request_stop(int) { stop_requested = 1; }
+struct ClosedPipe : Failure {
+  using Failure::Failure;
+};
 
-void install_handler() {
+std::string program_name = "mla";
+std::atomic<bool> progress_is_shown{false};
+
+volatile sig_atomic_t stop_signal = 0;
+extern "C" void request_stop(int signal_number) { stop_signal = signal_number; }
+
+void install_handlers() {
   struct sigaction action = {};
   action.sa_handler = request_stop;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  signal(SIGPIPE, SIG_IGN);  // a closed pipe is then an error of write()
+  // A closed pipe and a file above the user's limit are then errors of write(), and what was begun is cleared away.
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+}
+
+// Otherwise a file that is opened takes the number of a standard stream that was closed, and messages end up in it.
+void occupy_standard_streams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // whose use is an error still
+}
+
+bool begins_with_letters(const std::string& argument, std::string_view letters) {
+  return argument.starts_with('-') && argument.compare(1, letters.size(), letters) == 0 &&
+         (argument.size() == letters.size() + 1 || argument[letters.size() + 1] == '=');
 }
 
 std::vector<std::string> spell_out(int argc, char** argv) {
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   for (std::string& argument : arguments)
     for (const std::string_view letters : long_letters)
-      if (argument.size() > letters.size() && argument.compare(1, std::string::npos, letters) == 0 && argument[0] == '-')
-        argument.insert(0, 1, '-');
+      if (begins_with_letters(argument, letters)) argument.insert(0, 1, '-');
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI::App::parse(vector) takes
   return arguments;
 }
 
-std::string help(const CLI::App& app) {
-  std::string text = app.help();
-  for (const std::string_view letters : long_letters) {
-    const std::string declared = "--" + std::string(letters) + ",";
-    for (std::size_t at; (at = text.find(declared)) != std::string::npos;) text.erase(at, 1);
+// Options as "-ub,--ubatch-size 1..65536 [512]".
+class Help : public CLI::Formatter {
+ public:
+  Help() { column_width(42); }
+
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    const std::string text = CLI::Formatter::make_option_name(option, is_positional);
+    for (const std::string_view letters : long_letters) {
+      const std::string declared = ",--" + std::string(letters);
+      if (text.ends_with(declared)) return "-" + std::string(letters) + "," + text.substr(0, text.size() - declared.size());
+    }
+    return text;
   }
-  return text;
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_type_size() == 0) return "";
+    const std::string type = option->get_type_name();  // "INT:CHECK"; the check says more
+    std::string text = " " + type.substr(type.find(':') + 1);
+    if (!option->get_default_str().empty()) text += " [" + option->get_default_str() + "]";
+    return text + (option->get_required() ? " (required)" : "");
+  }
+};
+
+void hide_progress() {
+  if (progress_is_shown.exchange(false)) std::fputs("\r\033[K", stderr);
 }
 
-// One line, whatever a message contains.
-int report(const CLI::App& app, std::string message, int status) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), message.c_str());
+int report(const std::string& message, int status) {
+  notice(message);
   return status;
 }
 
 int guarded(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
   try {
     app.parse(spell_out(argc, argv));
-    install_handler();
+    install_handlers();
     body();
     print("");
-    return interrupted() ? 130 : 0;
+    return interrupted() ? 128 + stop_signal : 0;
   } catch (const CLI::CallForHelp&) {
-    print(help(app));
+    print(app.help());
     return 0;
   } catch (const CLI::ParseError& error) {
-    return report(app, std::string(error.what()) + " (see " + app.get_name() + " --help)", 2);
+    return report(std::string(error.what()) + " (see " + app.get_name() + " --help)", 2);
+  } catch (const ClosedPipe&) {
+    throw;
   } catch (const mla::Error& error) {
-    if (error.status() == mla::Status::aborted && interrupted()) return 130;
-    return report(app, error.what(), 1);
+    hide_progress();
+    if (error.status() == mla::Status::aborted && interrupted()) return 128 + stop_signal;
+    return report(error.what(), 1);
   } catch (const std::bad_alloc&) {
-    return report(app, "out of memory", 1);
+    return report("out of memory", 1);
   } catch (const std::exception& error) {
-    return report(app, error.what(), 1);
+    return report(error.what(), 1);
   }
 }
+
+// Text as a number of a range; the message, empty if it is one.
+template <typename T>
+std::string check_number(const std::string& text, T least, T most, const char* kind) {
+  T value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && stop == end && value >= least && value <= most) return "";
+  return fmt::format("'{}' is not a {} from {} to {}", text, kind, least, most);
+}
+
+class ProgramLog final : public mla::LogSink {
+ public:
+  explicit ProgramLog(mla::LogLevel least) : least_(least) {}
+  void write(mla::LogLevel level, std::string_view message) noexcept override try {
+    constexpr std::array<const char*, 4> names = {"debug", "info", "warning", "error"};
+    if (level >= least_) notice(fmt::format("{}: {}", names.at(static_cast<std::size_t>(level)), message));
+  } catch (const std::exception&) {  // a message that finds no memory is not worth the work it reports on
+  }
+
+ private:
+  mla::LogLevel least_;
+};
 
 }  // namespace
 
 int run(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  program_name = app.get_name();
+  occupy_standard_streams();
+  app.formatter(std::make_shared<Help>());
   try {
     return guarded(app, argc, argv, body);
+  } catch (const ClosedPipe&) {
+    return 128 + SIGPIPE;
   } catch (const std::exception& error) {  // help that can't be printed
-    return report(app, error.what(), 1);
+    return report(error.what(), 1);
   }
 }
 
-bool interrupted() noexcept { return stop_requested != 0; }
+CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
+  constexpr std::int64_t worth_telling = 1 << 24;
+  return CLI::Validator([=](std::string& text) { return check_number(text, least, most, "whole number"); },
+                        most <= worth_telling ? fmt::format("{}..{}", least, most) : "N");
+}
+
+CLI::Validator number(double least, double most) {
+  return CLI::Validator([=](std::string& text) { return check_number(text, least, most, "number"); }, fmt::format("{}..{}", least, most));
+}
+
+CLI::Validator file_name() {
+  return CLI::Validator([](std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); }, "FILE");
+}
+
+bool interrupted() noexcept { return stop_signal != 0; }
 
 bool stderr_is_terminal() noexcept { return isatty(STDERR_FILENO) != 0; }
 
 mla::ProgressCallback progress() {
   if (!stderr_is_terminal()) return [](std::string_view, std::uint64_t, std::uint64_t) { return !interrupted(); };
-  auto last = std::make_shared<int>(-1);
-  return [last](std::string_view phase, std::uint64_t done, std::uint64_t total) {
+  return [last = std::string()](std::string_view phase, std::uint64_t done, std::uint64_t total) mutable {
     const int percent = total == 0 ? 100 : static_cast<int>(static_cast<double>(done) / static_cast<double>(total) * 100);
-    if (percent != *last) std::fprintf(stderr, "\r%.*s %3d %%", static_cast<int>(phase.size()), phase.data(), percent);
-    if (percent >= 100 && *last < 100) std::fprintf(stderr, "\r\033[K");
-    *last = percent;
+    const std::string line = fmt::format("{} {:3} %", phase, percent);
+    if (percent >= 100) {
+      hide_progress();
+    } else if (line != last || !progress_is_shown) {
+      std::fprintf(stderr, "\r\033[K%s", line.c_str());
+      progress_is_shown = true;
+    }
+    last = line;
     return !interrupted();
   };
 }
 
+void notice(const std::string& text) {
+  std::string line = program_name + ": " + text;
+  std::replace(line.begin(), line.end(), '\n', ' ');  // one line, whatever a message contains
+  hide_progress();
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+std::shared_ptr<mla::LogSink> log(mla::LogLevel least) { return std::make_shared<ProgramLog>(least); }
+
 void print(const std::string& text) {
   errno = 0;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    throw Failure(std::string("cannot write to standard output: ") + std::strerror(errno));
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  const std::string message = std::string("cannot write to standard output: ") + std::strerror(errno);
+  if (errno == EPIPE) throw ClosedPipe(message);
+  throw Failure(message);
 }
 
 std::string read_file(const std::string& path) {
@@ -123,7 +221,7 @@ std::string read_file(const std::string& path) {
   const bool failed = std::ferror(file) != 0;
   const int reason = errno;
   if (!from_stdin) std::fclose(file);
-  if (failed) throw Failure("cannot read " + path + ": " + std::strerror(reason));
+  if (failed) throw Failure("cannot read " + (from_stdin ? "standard input" : path) + ": " + std::strerror(reason));
   return text;
 }
 

@@ -1,6 +1,8 @@
 // What every program does around its job: read the command line, report an error in one line, notice Ctrl-C, show progress.
 #pragma once
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -15,9 +17,15 @@ struct Failure : std::runtime_error {
 };
 
 /// Parses the command line, also the spellings with one dash and several letters (-ub) of options declared with two (--ub),
-/// and runs `body`. Returns the exit status: 0 only on success, 2 for a wrong command line, 130 after Ctrl-C, else 1.
+/// and runs `body`. Returns the exit status: 0 only on success, 2 for a wrong command line (CLI::ParseError, which `body` may
+/// throw too), 128 + n after signal n (Ctrl-C: 130), 141 in silence where a reader of the output went away, else 1.
 /// Errors go to standard error, one line each.
 int run(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
+
+// What an option takes: the check, and the word for it in --help.
+CLI::Validator whole_number(std::int64_t least, std::int64_t most);
+CLI::Validator number(double least, double most);  ///< never NaN
+CLI::Validator file_name();                        ///< not empty: a shell variable that isn't set must not go unnoticed
 
 /// True once Ctrl-C was pressed (or SIGTERM came); run() installs the handler, a second Ctrl-C ends the process at once.
 bool interrupted() noexcept;
@@ -26,7 +34,12 @@ bool interrupted() noexcept;
 mla::ProgressCallback progress();
 bool stderr_is_terminal() noexcept;
 
-/// Writes to standard output. Throws Failure if that is not possible (a full disk, a closed pipe).
+/// A line on standard error that begins with the program's name and doesn't run into a progress display.
+void notice(const std::string& text);
+/// The library's messages as such lines.
+std::shared_ptr<mla::LogSink> log(mla::LogLevel least);
+
+/// Writes to standard output. Throws if that is not possible (a full disk, a closed pipe).
 void print(const std::string& text);
 
 /// A whole file; "-" is standard input. Throws Failure that names it.

@@ -1,22 +1,40 @@
 // mla-convert: a Hugging Face folder to GGUF.
-#include <cstdio>
+#include <filesystem>
 
+#include <fmt/format.h>
 #include <mla/convert.hpp>
+#include <mla/inspect.hpp>
 
 #include "common/program.hpp"
 
+namespace {
+
+// What became of it, for the user who waited.
+void report(const std::string& output) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(output, ignored))) return;  // a pipe, /dev/stdout
+  const mla::FileInfo info = mla::inspect_file(output);
+  program::print(fmt::format("{}: {} tensors, {} parameters, {:.1f} MiB\n", output, info.tensors.size(), info.n_parameters,
+                             static_cast<double>(info.file_bytes) / (1 << 20)));
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  CLI::App app{"Converts a Hugging Face folder (config.json, safetensors, tokenizer.json) of a DeepSeek-V2 or -V3 model to GGUF."};
+  CLI::App app("Converts a Hugging Face folder (config.json, safetensors, tokenizer.json) of a DeepSeek-V2 or -V3 model to GGUF.", "mla-convert");
   std::string folder, output;
   mla::ConvertOptions options;
   bool verbose = false;
-  app.add_option("folder", folder, "the model's folder")->required();
-  app.add_option("-o,--output", output, "the GGUF file to write")->required();
-  app.add_option("--type", options.type, "type of the matrices: f32, f16, bf16 or q8_0; norms and routers stay f32")->capture_default_str();
+  app.add_option("folder", folder, "the model's folder")->required()->check(program::file_name());
+  app.add_option("-o,--output,--outfile", output, "the GGUF file to write; one of this name is replaced when the new one is whole")
+      ->required()->check(program::file_name());
+  app.add_option("--type,--outtype", options.type, "type of the matrices; norms and routers stay f32")
+      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}, CLI::ignore_case))->capture_default_str();
   app.add_flag("-v,--verbose", verbose, "say what is stored in another type");
   return program::run(app, argc, argv, [&] {
     options.progress = program::progress();
-    options.log = mla::stderr_log(verbose ? mla::LogLevel::info : mla::LogLevel::warning);
+    options.log = program::log(verbose ? mla::LogLevel::info : mla::LogLevel::warning);
     mla::convert_huggingface(folder, output, options);
+    report(output);
   });
 }

@@ -1,6 +1,7 @@
 // mla-run: continues a prompt.
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <random>
 
 #include <mla/context.hpp>
@@ -12,6 +13,9 @@
 
 namespace {
 
+using program::number;
+using program::whole_number;
+
 constexpr int default_n_ctx = 4096;
 
 struct Flags {
@@ -20,42 +24,43 @@ struct Flags {
   std::string prompt_file;
   int n_predict = 256;
   bool no_display_prompt = false;
+  std::int64_t seed = -1;
   mla::SamplerOptions sampler;
 };
 
 void declare(CLI::App& app, Flags& f) {
   program::add_model_flags(app, f.model, "tokens of prompt and answer together; default " + std::to_string(default_n_ctx), true);
   auto* prompt = app.add_option("-p,--prompt", f.prompt, "text to continue")->capture_default_str();
-  app.add_option("-f,--file", f.prompt_file, "read the prompt from a file; -: from standard input")->excludes(prompt);
+  app.add_option("-f,--file", f.prompt_file, "read the prompt from a file, without its last line end; -: from standard input")
+      ->check(program::file_name())->excludes(prompt);
   app.add_option("-n,--n-predict", f.n_predict, "tokens to generate at most; -1: until the model ends or the context is full")
-      ->check(CLI::Range(-1, 1 << 30))->capture_default_str();
+      ->check(whole_number(-1, 1 << 30))->capture_default_str();
   app.add_flag("--no-display-prompt", f.no_display_prompt, "print only what is generated");
 
   mla::SamplerOptions& s = f.sampler;
-  const CLI::Range share(0.0, 1.0);
-  const CLI::Range penalty(-100.0, 100.0);
-  app.add_option("-s,--seed", s.seed, "of the sampler; without it, another one each time");
+  app.add_option("-s,--seed", f.seed, "of the sampler; -1: another one each time")
+      ->check(whole_number(-1, std::numeric_limits<std::int64_t>::max()))->capture_default_str();
   app.add_option("--temp", s.temperature, "temperature; 0: always the most likely token")
-      ->check(CLI::Range(0.0, 1000.0))->capture_default_str();
-  app.add_option("--top-k", s.top_k, "keep the k most likely tokens; 0: all")->check(CLI::Range(0, 1 << 30))->capture_default_str();
-  app.add_option("--top-p", s.top_p, "keep the most likely tokens that together reach p; 1: all")->check(share)->capture_default_str();
+      ->check(number(0, 1000))->capture_default_str();
+  app.add_option("--top-k", s.top_k, "keep the k most likely tokens; 0: all")->check(whole_number(0, 1 << 30))->capture_default_str();
+  app.add_option("--top-p", s.top_p, "keep the most likely tokens that together reach p; 1: all")->check(number(0, 1))->capture_default_str();
   app.add_option("--min-p", s.min_p, "drop tokens below this share of the most likely one's probability; 0: none")
-      ->check(share)->capture_default_str();
-  app.add_option("--typical", s.typical_p, "locally typical sampling; 1: off")->check(CLI::Range(1e-6, 1.0))->capture_default_str();
+      ->check(number(0, 1))->capture_default_str();
+  app.add_option("--typical", s.typical_p, "locally typical sampling; 1: off")->check(number(1e-6, 1))->capture_default_str();
   app.add_option("--repeat-last-n", s.penalty_last_n, "tokens that the penalties look back on; -1: all")
-      ->check(CLI::Range(-1, 1 << 30))->capture_default_str();
+      ->check(whole_number(-1, 1 << 30))->capture_default_str();
   app.add_option("--repeat-penalty", s.repeat_penalty, "divides the logits of repeated tokens; 1: off")
-      ->check(CLI::Range(0.01, 100.0))->capture_default_str();
+      ->check(number(0.01, 100))->capture_default_str();
   app.add_option("--presence-penalty", s.presence_penalty, "subtracted from the logits of tokens that occur")
-      ->check(penalty)->capture_default_str();
+      ->check(number(-100, 100))->capture_default_str();
   app.add_option("--frequency-penalty", s.frequency_penalty, "subtracted once for each occurrence")
-      ->check(penalty)->capture_default_str();
+      ->check(number(-100, 100))->capture_default_str();
   app.add_option("--mirostat", s.mirostat, "2: Mirostat 2.0 in place of top-k, top-p, min-p and typical; 0: off")
       ->check(CLI::IsMember({0, 2}))->capture_default_str();
   app.add_option("--mirostat-ent", s.mirostat_tau, "Mirostat's target surprise in bits, tau")
-      ->check(CLI::Range(1e-3, 1e3))->capture_default_str();
+      ->check(number(1e-3, 1e3))->capture_default_str();
   app.add_option("--mirostat-lr", s.mirostat_eta, "Mirostat's learning rate, eta")
-      ->check(CLI::Range(1e-6, 10.0))->capture_default_str();
+      ->check(number(1e-6, 10))->capture_default_str();
 }
 
 /// Tokens and the seconds they took.
@@ -77,6 +82,7 @@ class Generator {
  private:
   bool has_room() const { return position_ < context_.options().n_ctx; }
   void decode(const mla::Batch& batch, Speed& speed);
+  mla::Token sample();
 
   const Flags& flags_;
   const mla::Tokenizer& tokenizer_;
@@ -112,19 +118,25 @@ void Generator::read_prompt(const std::vector<mla::Token>& tokens) {
   for (const mla::Token token : tokens) sampler_.accept(token);
 }
 
+mla::Token Generator::sample() {
+  try {
+    return sampler_.sample(context_.logits());
+  } catch (const mla::Error& error) {  // logits that are no numbers: the model's fault
+    throw program::Failure(program::model_path(flags_.model) + ": " + error.what());
+  }
+}
+
 void Generator::generate() {
   mla::Batch batch;
+  bool full = false;
   try {
     for (int n = 0; n != flags_.n_predict && !program::interrupted(); ++n) {
-      const mla::Token token = sampler_.sample(context_.logits());
+      const mla::Token token = sample();
       if (tokenizer_.is_end_of_generation(token)) break;
       sampler_.accept(token);
       program::print(stream_.push(token));
       if (n + 1 == flags_.n_predict) break;
-      if (!has_room()) {
-        std::fprintf(stderr, "mla-run: stopped, the context of %d tokens is full: raise it with -c\n", position_);
-        break;
-      }
+      if (full = !has_room(); full) break;
       batch.clear();
       batch.add(token, position_, 0, true);
       decode(batch, generation_speed_);
@@ -133,6 +145,8 @@ void Generator::generate() {
     if (error.status() != mla::Status::aborted) throw;
   }
   program::print(stream_.finish() + "\n");
+  if (full && flags_.n_predict >= 0)
+    program::notice("stopped, the context of " + std::to_string(position_) + " tokens is full: raise it with -c");
 }
 
 void Generator::report() const {
@@ -141,14 +155,21 @@ void Generator::report() const {
                context_.n_threads(), static_cast<unsigned long long>(flags_.sampler.seed));
 }
 
+// Editors end a file with a line end, which would be the first thing that the model has to continue.
+std::string prompt_from(const std::string& file) {
+  std::string text = program::read_file(file);
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 void run(const Flags& flags) {
+  const std::string prompt = flags.prompt_file.empty() ? flags.prompt : prompt_from(flags.prompt_file);
   const auto model = program::load_model(flags.model);
-  const std::string prompt = flags.prompt_file.empty() ? flags.prompt : program::read_file(flags.prompt_file);
   const std::vector<mla::Token> tokens = model->tokenizer().encode(prompt);
   mla::Context context(model, program::context_options(flags.model, flags.model.n_ctx > 0 ? flags.model.n_ctx : default_n_ctx));
   Generator generator(flags, *model, context);
-  if (!flags.no_display_prompt) program::print(prompt);
   generator.read_prompt(tokens);
+  if (!flags.no_display_prompt) program::print(prompt);  // now that no progress display can overwrite it
   generator.generate();
   if (flags.model.verbose || program::stderr_is_terminal()) generator.report();
 }
@@ -160,7 +181,7 @@ int main(int argc, char** argv) {
   Flags flags;
   declare(app, flags);
   return program::run(app, argc, argv, [&] {
-    if (app.count("--seed") == 0) flags.sampler.seed = std::random_device{}();
+    flags.sampler.seed = flags.seed >= 0 ? static_cast<std::uint64_t>(flags.seed) : std::random_device{}();
     run(flags);
   });
 }

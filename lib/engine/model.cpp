@@ -33,10 +33,10 @@ Model::Impl::Impl(const std::string& path, const ModelOptions& options) : loaded
     TokenizerData data = model::read_vocabulary(loaded.file, loaded.config.n_vocab);
     chat_template = data.chat_template;
     tokenizer.emplace(std::move(data), path);
-  } catch (const Error& error) {  // a model of token ids still runs
+  } catch (const Error& error) {  // a model of token ids still runs; who wants text gets the error from Model::tokenizer()
     if (error.status() != Status::unsupported) throw;
     no_tokenizer = error.what();
-    if (options.log) options.log->write(LogLevel::warning, no_tokenizer);
+    if (options.log) options.log->write(LogLevel::info, no_tokenizer);
   }
 }
 

@@ -51,6 +51,17 @@ class Plan {
 
   const std::vector<Job>& jobs() const noexcept { return jobs_; }
 
+  /// Throws if `output` is one of the files that the model is read from.
+  void protect_inputs(const std::string& output) const {
+    std::set<std::string> inputs;
+    for (const char* name : {"config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
+      inputs.insert(folder_ + "/" + name);
+    for (const auto& [name, tensor] : weights_.tensors()) inputs.insert(*tensor.path);
+    for (const std::string& input : inputs)
+      if (platform::is_same_file(input, output))
+        fail(Status::invalid_argument, "{}: the output would replace {}, which it is made from: choose another name", output, input);
+  }
+
  private:
   void add_layer(int layer) {
     const CacheShape& s = c_.shape;
@@ -245,6 +256,7 @@ void convert_huggingface(const std::string& folder, const std::string& output, c
   const Type type = target_type(options.type);
   const model::HfModel model = model::read_hf_config(folder);
   const Plan plan(folder, model, type, options.log.get());
+  plan.protect_inputs(output);
 
   format::GgufWriter writer(output);
   writer.add_string("general.architecture", "deepseek2");

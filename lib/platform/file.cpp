@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -54,6 +55,12 @@ void read_exactly(int fd, std::byte* out, std::size_t bytes, const std::string& 
     out += got;
     bytes -= static_cast<std::size_t>(got);
   }
+}
+
+// Where the bytes of a regular file at `path` belong: the end of a chain of links.
+std::string link_target(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), std::free);
+  return resolved ? resolved.get() : path;
 }
 
 }  // namespace
@@ -105,16 +112,22 @@ void FileView::swap(FileView& other) noexcept {
 
 constexpr std::size_t write_buffer_bytes = std::size_t{1} << 20;
 
-FileWriter::FileWriter(const std::string& path)
-    : path_(path), part_(path + ".part"), buffer_(new std::byte[write_buffer_bytes]) {
-  fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd_ < 0) fail_errno("create", part_);
+FileWriter::FileWriter(const std::string& path) : path_(path), part_(path), buffer_(new std::byte[write_buffer_bytes]) {
+  struct stat info;
+  int flags = O_WRONLY | O_CLOEXEC;
+  if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode)) {
+    target_ = link_target(path);
+    part_ = target_ + ".part";
+    flags |= O_CREAT | O_TRUNC;
+  }
+  fd_ = ::open(part_.c_str(), flags, 0666);
+  if (fd_ < 0) fail_errno("create", path_);
 }
 
 FileWriter::~FileWriter() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(part_.c_str());
+  if (!target_.empty()) ::unlink(part_.c_str());
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
@@ -132,7 +145,7 @@ void FileWriter::flush() {
   for (std::size_t done = 0; done < buffered_;) {
     const ssize_t n = ::write(fd_, buffer_.get() + done, buffered_ - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_errno("write", part_);
+    if (n < 0) fail_errno("write", path_);
     done += static_cast<std::size_t>(n);
   }
   buffered_ = 0;
@@ -140,11 +153,11 @@ void FileWriter::flush() {
 
 void FileWriter::commit() {
   flush();
-  if (::fsync(fd_) != 0 && errno != EINVAL) fail_errno("write", part_);  // EINVAL: a pipe or the like
+  if (::fsync(fd_) != 0 && errno != EINVAL) fail_errno("write", path_);  // EINVAL: a pipe or the like
   const int closed = ::close(std::exchange(fd_, -1));
-  if (closed != 0 || ::rename(part_.c_str(), path_.c_str()) != 0) {
+  if (closed != 0 || (!target_.empty() && ::rename(part_.c_str(), target_.c_str()) != 0)) {
     const int error = errno;
-    ::unlink(part_.c_str());
+    if (!target_.empty()) ::unlink(part_.c_str());
     errno = error;
     fail_errno("finish", path_);
   }
@@ -168,6 +181,11 @@ bool is_directory(const std::string& path) {
 bool file_exists(const std::string& path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0;
+}
+
+bool is_same_file(const std::string& a, const std::string& b) {
+  struct stat first, second;
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 }  // namespace mla::platform

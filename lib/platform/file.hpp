@@ -39,8 +39,9 @@ class FileView {
   Buffer memory_;
 };
 
-/// Writes `path`.part and renames it to `path` on commit(); without commit() nothing stays behind.
-/// Throws Error(io_error) that names the file, also when the disk is full.
+/// Writes `path`.part and renames it to `path` on commit(); without commit() nothing stays behind. Where `path` is a link, its
+/// target is what is replaced; a device or pipe is written in place. Throws Error(io_error) that names the file, also when
+/// the disk is full.
 class FileWriter {
  public:
   explicit FileWriter(const std::string& path);
@@ -54,7 +55,9 @@ class FileWriter {
 
  private:
   void flush();
-  std::string path_, part_;
+  std::string path_;    // as the caller named it
+  std::string target_;  // what part_ is renamed to; empty: part_ is written in place
+  std::string part_;
   int fd_ = -1;
   std::uint64_t position_ = 0;
   std::unique_ptr<std::byte[]> buffer_;
@@ -65,5 +68,7 @@ class FileWriter {
 std::string read_text_file(const std::string& path, std::uint64_t limit);
 bool is_directory(const std::string& path);
 bool file_exists(const std::string& path);
+/// Whether both names lead to one file; false if either doesn't exist.
+bool is_same_file(const std::string& a, const std::string& b);
 
 }  // namespace mla::platform

@@ -67,12 +67,34 @@ TEST_CASE("a file is the same mapped and read, and a writer's file is whole or a
   CHECK(status_of([&] { FileView::read(path, nullptr, [](auto, auto, auto) { return false; }); }) == Status::aborted);
 }
 
+TEST_CASE("a writer follows links, and writes a device in place") {
+  const Folder folder;
+  std::ofstream(folder / "target") << "before";
+  std::filesystem::create_symlink("target", folder / "link");
+  std::filesystem::create_hard_link(folder / "target", folder / "same");
+  CHECK(platform::is_same_file(folder / "link", folder / "same"));
+  FileWriter writer(folder / "link");
+  writer.write("after", 5);
+  writer.commit();
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(text_of(FileView::map(folder / "target")) == "after");
+  CHECK(text_of(FileView::map(folder / "same")) == "before");  // a new file took the name
+  CHECK_FALSE(platform::is_same_file(folder / "link", folder / "same"));
+  CHECK_FALSE(platform::is_same_file(folder / "none", folder / "none"));
+
+  FileWriter full("/dev/full");
+  full.write("more", 4);
+  CHECK(status_of([&] { full.commit(); }) == Status::io_error);
+  CHECK(std::filesystem::is_character_file("/dev/full"));
+}
+
 TEST_CASE("files that can't be read or written") {
   const Folder folder;
   CHECK(status_of([&] { FileView::map(folder / "none"); }) == Status::not_found);
   CHECK_THROWS_WITH(FileView::map(folder / "none"), Catch::Contains("none"));
   CHECK(status_of([&] { FileView::map(folder / "."); }) == Status::io_error);
   CHECK(status_of([&] { FileWriter writer(folder / "no/such/folder"); }) == Status::not_found);
+  CHECK(status_of([&] { FileWriter writer(folder / "."); }) == Status::io_error);
   std::ofstream(folder / "empty");
   CHECK(FileView::map(folder / "empty").bytes().empty());
 }
