@@ -82,7 +82,7 @@ TEST_CASE("mla-run: errors are one line with the name of what is wrong, and a st
     check_error("mla-run", arguments, status, parts);
   };
   error({"-m", folder / "none.gguf"}, 1, {"none.gguf", "No such file"});
-  error({"-m", folder.path()}, 1, {folder.path(), "not a regular file"});
+  error({"-m", folder.path()}, 1, {folder.path(), "it is a folder"});
   error({"-m", text}, 1, {text, "not a GGUF file"});
   error({"-m", empty}, 1, {empty, "cut short"});
   error({"-m", torn}, 1, {torn, "cut short"});
