@@ -112,8 +112,8 @@ TEST_CASE("mla-run: errors are one line with the name of what is wrong, and a st
 
 TEST_CASE("mla-run says so when a model's logits are not numbers") {
   const Folder folder;
-  write_demo_variant(folder / "nan.gguf", {.change = [](const std::string& tensor, std::vector<float>& values) {
-    if (tensor == "output_norm.weight") values.assign(values.size(), std::numeric_limits<float>::quiet_NaN());
+  write_demo_variant(folder / "nan.gguf", {.change = [](const mla::format::TensorInfo& tensor, std::vector<float>& values) {
+    if (tensor.name == "output_norm.weight") values.assign(values.size(), std::numeric_limits<float>::quiet_NaN());
   }});
   const Run run = run_program("mla-run", {"-m", folder / "nan.gguf"});
   CHECK(run.status == 1);
