@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 struct DemoVariant {
   mla::quant::Type type = mla::quant::Type::f16;  ///< of what is F16 in the file, all matrices but the router's, where rows fit its blocks
   int n_parts = 1;
+  std::map<std::string, std::uint32_t> keys = {};  ///< metadata to have another number
   std::function<void(const mla::format::TensorInfo& tensor, std::vector<float>& values)> change = {};
   /// Writes n values as blocks of `type`; without it, the library's own.
   std::function<void(const float* values, std::byte* blocks, std::int64_t n)> encode = {};
@@ -25,9 +27,11 @@ inline bool is_matrix(const mla::format::TensorInfo& tensor, mla::quant::Type ty
          tensor.shape[0] % static_cast<std::uint64_t>(mla::quant::traits(type).block_size) == 0;
 }
 
-inline void copy_metadata(const mla::format::GgufFile& from, mla::format::GgufWriter& to) {
+inline void copy_metadata(const mla::format::GgufFile& from, const std::map<std::string, std::uint32_t>& changed, mla::format::GgufWriter& to) {
   for (const auto& [key, value] : from.metadata()) {
-    if (const auto* text = std::get_if<std::string>(&value.value)) {
+    if (const auto other = changed.find(key); other != changed.end()) {
+      to.add_uint(key, other->second);
+    } else if (const auto* text = std::get_if<std::string>(&value.value)) {
       to.add_string(key, *text);
     } else if (const auto* flag = std::get_if<bool>(&value.value)) {
       to.add_bool(key, *flag);
@@ -56,7 +60,7 @@ inline double write_demo_variant(const std::string& path, const DemoVariant& var
     std::string name = path;
     if (n_parts > 1) name.replace(name.rfind("-of-") - 5, 5, "0000" + std::to_string(part + 1));
     format::GgufWriter writer(name);
-    if (part == 0) copy_metadata(demo, writer);
+    if (part == 0) copy_metadata(demo, variant.keys, writer);
     if (n_parts > 1) {
       writer.add_uint("split.count", static_cast<std::uint32_t>(n_parts));
       writer.add_uint("split.no", static_cast<std::uint32_t>(part));
