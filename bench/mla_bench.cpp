@@ -28,21 +28,22 @@ struct Flags {
 };
 
 void declare(CLI::App& app, Flags& f) {
-  const CLI::Range tokens(0, 1 << 24);
+  const CLI::Validator tokens = program::whole_number(0, 1 << 24);
   const auto list = [&](const char* name, auto& values, const char* help) {
     return app.add_option(name, values, help)->delimiter(',')->capture_default_str();
   };
-  app.add_option("-m,--model", f.model.model, "model file (GGUF); without it, the demo model that ships with the source");
+  app.add_option("-m,--model", f.model.model, "model file (GGUF); without it, the demo model that ships with the source")
+      ->check(program::file_name());
   list("-p,--n-prompt", f.prompts, "prompt tokens; 0: none")->check(tokens);
   list("-n,--n-gen", f.generations, "tokens generated one by one; 0: none")->check(tokens);
   list("-d,--depth", f.depths, "tokens in the cache beforehand")->check(tokens);
   list("--attention", f.attention, "attention modes")->check(CLI::IsMember(program::attention_names()));
   list("--cache-type", f.cache_types, "number formats of the KV cache")->check(CLI::IsMember(program::cache_type_names()));
-  list("-t,--threads", f.threads, "threads; 0: the processors there are")->check(CLI::Range(0, 4096));
-  list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(CLI::Range(1, 65536));
+  list("-t,--threads", f.threads, "threads; 0: the processors there are")->check(program::whole_number(0, 4096));
+  list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")
-      ->check(CLI::Range(1, 1000))->capture_default_str();
+      ->check(program::whole_number(1, 1000))->capture_default_str();
   app.add_flag("--no-mmap", f.model.no_mmap, "read the model into memory instead of mapping it");
 }
 

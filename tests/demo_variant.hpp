@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,24 @@
 #include "quant/quantize.hpp"
 
 struct DemoVariant {
-  mla::quant::Type type = mla::quant::Type::f16;  ///< of what is F16 in the file: all matrices but the router's
+  mla::quant::Type type = mla::quant::Type::f16;  ///< of what is F16 in the file, all matrices but the router's, where rows fit its blocks
   int n_parts = 1;
-  std::function<void(const std::string& tensor, std::vector<float>& values)> change = {};
+  std::map<std::string, std::uint32_t> keys = {};  ///< metadata to have another number
+  std::function<void(const mla::format::TensorInfo& tensor, std::vector<float>& values)> change = {};
+  /// Writes n values as blocks of `type`; without it, the library's own.
+  std::function<void(const float* values, std::byte* blocks, std::int64_t n)> encode = {};
 };
 
-inline void copy_metadata(const mla::format::GgufFile& from, mla::format::GgufWriter& to) {
+inline bool is_matrix(const mla::format::TensorInfo& tensor, mla::quant::Type type) {
+  return tensor.type == static_cast<std::uint32_t>(mla::quant::Type::f16) &&
+         tensor.shape[0] % static_cast<std::uint64_t>(mla::quant::traits(type).block_size) == 0;
+}
+
+inline void copy_metadata(const mla::format::GgufFile& from, const std::map<std::string, std::uint32_t>& changed, mla::format::GgufWriter& to) {
   for (const auto& [key, value] : from.metadata()) {
-    if (const auto* text = std::get_if<std::string>(&value.value)) {
+    if (const auto other = changed.find(key); other != changed.end()) {
+      to.add_uint(key, other->second);
+    } else if (const auto* text = std::get_if<std::string>(&value.value)) {
       to.add_string(key, *text);
     } else if (const auto* flag = std::get_if<bool>(&value.value)) {
       to.add_bool(key, *flag);
@@ -49,15 +60,14 @@ inline double write_demo_variant(const std::string& path, const DemoVariant& var
     std::string name = path;
     if (n_parts > 1) name.replace(name.rfind("-of-") - 5, 5, "0000" + std::to_string(part + 1));
     format::GgufWriter writer(name);
-    if (part == 0) copy_metadata(demo, writer);
+    if (part == 0) copy_metadata(demo, variant.keys, writer);
     if (n_parts > 1) {
       writer.add_uint("split.count", static_cast<std::uint32_t>(n_parts));
       writer.add_uint("split.no", static_cast<std::uint32_t>(part));
       writer.add_uint("split.tensors.count", static_cast<std::uint32_t>(n_tensors));
     }
     const auto type_of = [&](const format::TensorInfo& tensor) {
-      const auto stored = static_cast<quant::Type>(tensor.type);
-      return stored == quant::Type::f16 ? variant.type : stored;
+      return is_matrix(tensor, variant.type) ? variant.type : static_cast<quant::Type>(tensor.type);
     };
     const std::size_t begin = n_tensors * part / n_parts, end = n_tensors * (part + 1) / n_parts;
     for (std::size_t t = begin; t < end; ++t) writer.add_tensor(demo.tensors()[t].name, demo.tensors()[t].shape, type_of(demo.tensors()[t]));
@@ -69,11 +79,13 @@ inline double write_demo_variant(const std::string& path, const DemoVariant& var
       for (const std::uint64_t size : tensor.shape) n *= size;
       std::vector<float> values(n), rounded(n);
       quant::dequantize(stored, tensor.data, values.data(), static_cast<std::int64_t>(n));
-      if (variant.change) variant.change(tensor.name, values);
+      if (variant.change) variant.change(tensor, values);
       std::vector<std::byte> blocks(quant::row_bytes(type, static_cast<std::int64_t>(n)));
-      quant::quantize(type, values.data(), blocks.data(), static_cast<std::int64_t>(n));
+      const bool encode = variant.encode && is_matrix(tensor, variant.type);
+      encode ? variant.encode(values.data(), blocks.data(), static_cast<std::int64_t>(n))
+             : quant::quantize(type, values.data(), blocks.data(), static_cast<std::int64_t>(n));
       writer.write(blocks);
-      if (stored != quant::Type::f16) continue;
+      if (!is_matrix(tensor, variant.type)) continue;
       quant::dequantize(type, blocks.data(), rounded.data(), static_cast<std::int64_t>(n));
       for (std::size_t i = 0; i < n; ++i) {
         squares += static_cast<double>(values[i]) * values[i];

@@ -82,7 +82,8 @@ class Help : public CLI::Formatter {
     if (option->get_type_size() == 0) return "";
     const std::string type = option->get_type_name();  // "INT:CHECK"; the check says more
     std::string text = " " + type.substr(type.find(':') + 1);
-    if (!option->get_default_str().empty()) text += " [" + option->get_default_str() + "]";
+    const std::string value = option->get_default_str();  // a list has its brackets
+    if (!value.empty()) text += value.starts_with('[') ? " " + value : " [" + value + "]";
     return text + (option->get_required() ? " (required)" : "");
   }
 };

@@ -158,8 +158,8 @@ TEST_CASE("mla-perplexity: errors are one line with the name of what is wrong, a
 
 TEST_CASE("mla-perplexity does not average over logits that are not numbers") {
   const Folder folder;
-  write_demo_variant(folder / "nan.gguf", {.change = [](const std::string& tensor, std::vector<float>& values) {
-    if (tensor == "output_norm.weight") values.assign(values.size(), std::numeric_limits<float>::quiet_NaN());
+  write_demo_variant(folder / "nan.gguf", {.change = [](const mla::format::TensorInfo& tensor, std::vector<float>& values) {
+    if (tensor.name == "output_norm.weight") values.assign(values.size(), std::numeric_limits<float>::quiet_NaN());
   }});
   check_error("mla-perplexity", {"-m", folder / "nan.gguf", "-f", heldout_text}, 1, {"nan.gguf", "window 1", "not finite"});
 }
