@@ -7,7 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$1
-minutes=${2:-66}
+minutes=${2:-85}
 mkdir -p "$work/src/kjv" "$work/src/austen" "$work/src/moby"
 (
     cd "$work/src"
