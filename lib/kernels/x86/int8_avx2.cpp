@@ -7,6 +7,9 @@ namespace mla::kernels {
 namespace {
 
 inline __m256i load_s8(const int8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
+typedef __m256 Floats;
+inline Floats zeros() { return _mm256_setzero_ps(); }
+inline Floats broadcast(const float* p) { return _mm256_broadcast_ss(p); }
 inline __m256 fma(__m256 a, __m256 b, __m256 c) { return _mm256_fmadd_ps(a, b, c); }
 inline __m256i pairs_to_i32(__m256i x) { return _mm256_madd_epi16(x, _mm256_set1_epi16(1)); }
 inline __m256i minus_128(__m256i q) { return _mm256_xor_si256(q, _mm256_set1_epi8(-128)); }
@@ -45,36 +48,6 @@ inline __m256 dot_chunk(const Chunk& w, const int8_t* a, const float* sums16, co
     }
   }
   return _mm256_add_ps(s0, s1);
-}
-
-template <typename F, int M>
-void gemv_rows(const Int8Product& p, int64_t first) {
-  Chunk w = {};
-  for (int64_t j = 0; j < p.n; ++j) {
-    const uint8_t* block = (const uint8_t*)p.w + j * (int64_t)p.row_bytes;
-    __m256 y[M];
-    for (int i = 0; i < M; ++i) y[i] = _mm256_setzero_ps();
-    int64_t left = p.k / 32;
-    for (int64_t c = 0; c < p.a.n_chunks; ++c, left -= 8) {
-      F::unpack(block, left < 8 ? (int)left : 8, w);
-      block += 256 / F::block_values * F::block_bytes;
-#pragma GCC unroll 4
-      for (int i = 0; i < M; ++i) {
-        const int64_t at = (first + i) * p.a.n_chunks + c;
-        y[i] = fma(dot_chunk<F>(w, p.a.q + at * 256, p.a.sums16 + at * 16, p.a.sums32 + at * 8), _mm256_broadcast_ss(p.a.scale + at), y[i]);
-      }
-    }
-    for (int i = 0; i < M; ++i) p.y[(first + i) * p.ldy + j] = sum_of(y[i]);
-  }
-}
-
-template <typename F>
-void gemv(const Int8Product& p, void*) noexcept {
-  int64_t i = 0;
-  for (; i + 4 <= p.m; i += 4) gemv_rows<F, 4>(p, i);
-  if (p.m - i == 3) gemv_rows<F, 3>(p, i);
-  if (p.m - i == 2) gemv_rows<F, 2>(p, i);
-  if (p.m - i == 1) gemv_rows<F, 1>(p, i);
 }
 
 // 16 rows of weights, T of activations.
@@ -141,7 +114,7 @@ inline void multiply_tile(const PackedChunk* packed, int n, const Int8Product& p
 
 constexpr int tile_tokens = 3;
 
-#include "kernels/x86/int8_gemm.inc"
+#include "kernels/x86/int8_products.inc"
 
 }  // namespace
 

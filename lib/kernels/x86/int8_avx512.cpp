@@ -6,7 +6,11 @@
 namespace mla::kernels {
 namespace {
 
+typedef __m512 Floats;
+inline Floats zeros() { return _mm512_setzero_ps(); }
+inline Floats broadcast(const float* p) { return _mm512_set1_ps(*p); }
 inline __m512 fma(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+inline float sum_of(__m512 x) { return _mm512_reduce_add_ps(x); }
 
 template <typename F>
 inline __m512 dot_chunk(const Chunk& w, const int8_t* a, const float* sums16, const float* sums32) {
@@ -26,36 +30,6 @@ inline __m512 dot_chunk(const Chunk& w, const int8_t* a, const float* sums16, co
   const __m512 offset = F::group == 32 ? _mm512_zextps256_ps512(_mm256_load_ps(w.offset)) : _mm512_load_ps(w.offset);
   const __m512 sums = F::group == 32 ? _mm512_zextps256_ps512(_mm256_loadu_ps(sums32)) : _mm512_loadu_ps(sums16);
   return _mm512_add_ps(fma(offset, sums, s0), s1);
-}
-
-template <typename F, int M>
-void gemv_rows(const Int8Product& p, int64_t first) {
-  Chunk w = {};
-  for (int64_t j = 0; j < p.n; ++j) {
-    const uint8_t* block = (const uint8_t*)p.w + j * (int64_t)p.row_bytes;
-    __m512 y[M];
-    for (int i = 0; i < M; ++i) y[i] = _mm512_setzero_ps();
-    int64_t left = p.k / 32;
-    for (int64_t c = 0; c < p.a.n_chunks; ++c, left -= 8) {
-      F::unpack(block, left < 8 ? (int)left : 8, w);
-      block += 256 / F::block_values * F::block_bytes;
-#pragma GCC unroll 4
-      for (int i = 0; i < M; ++i) {
-        const int64_t at = (first + i) * p.a.n_chunks + c;
-        y[i] = fma(dot_chunk<F>(w, p.a.q + at * 256, p.a.sums16 + at * 16, p.a.sums32 + at * 8), _mm512_set1_ps(p.a.scale[at]), y[i]);
-      }
-    }
-    for (int i = 0; i < M; ++i) p.y[(first + i) * p.ldy + j] = _mm512_reduce_add_ps(y[i]);
-  }
-}
-
-template <typename F>
-void gemv(const Int8Product& p, void*) noexcept {
-  int64_t i = 0;
-  for (; i + 4 <= p.m; i += 4) gemv_rows<F, 4>(p, i);
-  if (p.m - i == 3) gemv_rows<F, 3>(p, i);
-  if (p.m - i == 2) gemv_rows<F, 2>(p, i);
-  if (p.m - i == 1) gemv_rows<F, 1>(p, i);
 }
 
 // 16 rows of weights, T of activations.
@@ -100,7 +74,7 @@ inline void multiply_tile(const PackedChunk* packed, int n, const Int8Product& p
 
 constexpr int tile_tokens = 8;
 
-#include "kernels/x86/int8_gemm.inc"
+#include "kernels/x86/int8_products.inc"
 
 }  // namespace
 
