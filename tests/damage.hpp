@@ -67,15 +67,17 @@ inline Outcome load_or_refuse(const std::function<void()>& load, const std::stri
   return {};
 }
 
-/// Flips one bit after another of `bits`; `load` reads file.path(). The largest allocation stays below `most_memory`.
-inline void flip_bits(DamagedFile& file, const std::function<void()>& load, std::size_t most_memory, const std::function<bool(std::size_t bit)>& wanted) {
+/// Flips one bit after another; `load` reads file.path(), or the folder `named`, which a refusal names. The largest allocation stays
+/// below `most_memory`.
+inline void flip_bits(DamagedFile& file, const std::function<void()>& load, std::size_t most_memory, const std::function<bool(std::size_t bit)>& wanted,
+                      const std::string& named = {}) {
   std::size_t n_loaded = 0, n_refused = 0;
   for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
     if (!wanted(bit)) continue;
     file.flip(bit);
     reset_largest_allocation();
     const std::string what = "bit " + std::to_string(bit % 8) + " of byte " + std::to_string(bit / 8) + " flipped";
-    ++(load_or_refuse(load, file.path(), what).loaded ? n_loaded : n_refused);
+    ++(load_or_refuse(load, named.empty() ? file.path() : named, what).loaded ? n_loaded : n_refused);
     if (largest_allocation() > most_memory) FAIL(what << ": took a block of " << largest_allocation() << " bytes");
     file.restore(bit / 8);
   }

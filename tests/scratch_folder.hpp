@@ -1,4 +1,5 @@
-// A folder of a test's own, gone when it ends, and whole files in one call.
+// A folder of a test's own, gone when it ends, and whole files in one call. In memory where the system has a place for that:
+// libmla's writer waits for the disk, and tests write many files.
 #pragma once
 #include <unistd.h>
 
@@ -15,7 +16,11 @@ class ScratchFolder {
  public:
   ScratchFolder() {
     static std::atomic<int> next{0};
-    path_ = std::filesystem::temp_directory_path() / ("mla_test_" + std::to_string(::getpid()) + "_" + std::to_string(next++));
+    const std::string name = "mla_test_" + std::to_string(::getpid()) + "_" + std::to_string(next++);
+    std::error_code error;
+    path_ = std::filesystem::path("/dev/shm") / name;
+    if (std::filesystem::create_directory(path_, error)) return;
+    path_ = std::filesystem::temp_directory_path() / name;
     std::filesystem::create_directory(path_);
   }
   ~ScratchFolder() {

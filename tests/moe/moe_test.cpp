@@ -1,5 +1,6 @@
 #include "catch.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <random>
