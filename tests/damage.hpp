@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <functional>
-#include <initializer_list>
 #include <mla/error.hpp>
 #include <random>
 #include <stdexcept>
@@ -69,8 +67,8 @@ inline Outcome load_or_refuse(const std::function<void()>& load, const std::stri
 
 /// Flips one bit after another; `load` reads file.path(), or the folder `named`, which a refusal names. The largest allocation stays
 /// below `most_memory`.
-inline void flip_bits(DamagedFile& file, const std::function<void()>& load, std::size_t most_memory, const std::function<bool(std::size_t bit)>& wanted,
-                      const std::string& named = {}) {
+inline void flip_bits(DamagedFile& file, const std::function<void()>& load, std::size_t most_memory,
+                      const std::function<bool(std::size_t bit)>& wanted, const std::string& named = {}) {
   std::size_t n_loaded = 0, n_refused = 0;
   for (std::size_t bit = 0; bit < 8 * file.size(); ++bit) {
     if (!wanted(bit)) continue;

@@ -1,5 +1,6 @@
 // Builds the bytes of GGUF files, right or wrong, without the library's writer.
 #pragma once
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <string>

@@ -49,25 +49,32 @@ std::vector<Case> cases() {
       {"more keys than bytes", wrong_count(&G::n_keys, ~std::uint64_t{0}), bad, {"metadata keys"}},
       {"one key too many", wrong_count(&G::n_keys, 2), bad, {"tensor"}},
       {"a key longer than the file", changed([](G& g) { g.keys += G::raw(huge), ++g.n_keys; }), bad, {"a metadata key"}},
-      {"a string longer than the file", changed([](G& g) { g.key("name", G::string, G::raw(~std::uint64_t{0}) + "x"); }), bad, {"metadata key name"}},
+      {"a string longer than the file", changed([](G& g) { g.key("name", G::string, G::raw(~std::uint64_t{0}) + "x"); }), bad,
+       {"metadata key name"}},
       {"an unknown value type", changed([&](G& g) { g.key("odd", 13, one); }), bad, {"metadata key odd", "13"}},
       {"a bool of 2", changed([](G& g) { g.key("flag", G::boolean, "\2"); }), bad, {"metadata key flag"}},
-      {"nested arrays", changed([&](G& g) { g.array_key("nested", G::array, 1, one + G::raw(std::uint64_t{0})); }), unsupported, {"metadata key nested"}},
+      {"nested arrays", changed([&](G& g) { g.array_key("nested", G::array, 1, one + G::raw(std::uint64_t{0})); }), unsupported,
+       {"metadata key nested"}},
       {"an array of unknown type", changed([](G& g) { g.array_key("odd", 77, 1, "x"); }), bad, {"metadata key odd", "77"}},
       {"an array longer than the file", changed([](G& g) { g.array_key("long", G::u8, 1000, "x"); }), bad, {"metadata key long", "1000"}},
       {"an array whose size overflows", changed([](G& g) { g.array_key("long", G::u64, huge / 4, "x"); }), bad, {"metadata key long"}},
-      {"an array of strings that ends early", changed([](G& g) { g.array_key("words", G::string, 2, G::text("a") + G::raw(huge)); }), bad, {"metadata key words"}},
+      {"an array of strings that ends early", changed([](G& g) { g.array_key("words", G::string, 2, G::text("a") + G::raw(huge)); }), bad,
+       {"metadata key words"}},
       {"a key twice", changed([&](G& g) { g.key("twice", G::u32, one).key("twice", G::u32, one); }), bad, {"metadata key twice"}},
-      {"a split count that is no number", changed([](G& g) { g.key("split.count", G::string, G::text("3")); }), bad, {"metadata key split.count"}},
+      {"a split count that is no number", changed([](G& g) { g.key("split.count", G::string, G::text("3")); }), bad,
+       {"metadata key split.count"}},
       {"alignment 0", changed([](G& g) { g.key("general.alignment", G::u32, G::raw(std::uint32_t{0})); }), bad, {"general.alignment"}},
       {"alignment 48", changed([](G& g) { g.key("general.alignment", G::u32, G::raw(std::uint32_t{48})); }), bad, {"general.alignment"}},
       {"alignment 2^63", changed([](G& g) { g.key("general.alignment", G::u64, G::raw(huge)); }), bad, {"general.alignment"}},
-      {"alignment that is a string", changed([](G& g) { g.key("general.alignment", G::string, G::text("32")); }), bad, {"general.alignment"}},
+      {"alignment that is a string", changed([](G& g) { g.key("general.alignment", G::string, G::text("32")); }), bad,
+       {"general.alignment"}},
       {"no dimensions", one_tensor({}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight", "0 dimensions"}},
       {"5 dimensions", one_tensor({1, 1, 1, 1, 1}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight", "5 dimensions"}},
       {"a dimension of 0", one_tensor({4, 0}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight", "dimension of 0"}},
-      {"sizes whose product overflows", one_tensor({std::uint64_t{1} << 32, std::uint64_t{1} << 32}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight"}},
-      {"a product of 0 by overflow", one_tensor({std::uint64_t{1} << 33, std::uint64_t{1} << 31, 4}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight"}},
+      {"sizes whose product overflows", one_tensor({std::uint64_t{1} << 32, std::uint64_t{1} << 32}, type_f32, 0, 64), bad,
+       {"tensor blk.0.x.weight"}},
+      {"a product of 0 by overflow", one_tensor({std::uint64_t{1} << 33, std::uint64_t{1} << 31, 4}, type_f32, 0, 64), bad,
+       {"tensor blk.0.x.weight"}},
       {"bytes that overflow", one_tensor({(std::uint64_t{1} << 62) + 4}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight"}},
       {"half a block", one_tensor({48}, type_q8_0, 0, 64), bad, {"tensor blk.0.x.weight", "Q8_0", "32"}},
       {"half a super-block", one_tensor({128, 2}, type_q4_k, 0, 256), bad, {"tensor blk.0.x.weight", "Q4_K", "256"}},
@@ -75,8 +82,10 @@ std::vector<Case> cases() {
       {"an offset that overflows", one_tensor({4}, type_f32, ~std::uint64_t{31}, 64), bad, {"tensor blk.0.x.weight"}},
       {"an odd offset", one_tensor({4}, type_f32, 8, 64), bad, {"tensor blk.0.x.weight", "alignment"}},
       {"data that end early", one_tensor({17}, type_f32, 0, 64), bad, {"tensor blk.0.x.weight", "cut short"}},
-      {"a tensor twice", changed([](G& g) { g.tensor("twice", {4}, type_f32, 0).tensor("twice", {4}, type_f32, 32); }, 64), bad, {"tensor twice"}},
-      {"tensors over one another", changed([](G& g) { g.tensor("first", {16}, type_f32, 0).tensor("second", {4}, type_f32, 32); }, 64), bad, {"first", "second", "overlap"}},
+      {"a tensor twice", changed([](G& g) { g.tensor("twice", {4}, type_f32, 0).tensor("twice", {4}, type_f32, 32); }, 64), bad,
+       {"tensor twice"}},
+      {"tensors over one another", changed([](G& g) { g.tensor("first", {16}, type_f32, 0).tensor("second", {4}, type_f32, 32); }, 64), bad,
+       {"first", "second", "overlap"}},
       {"type 39 (MXFP4)", one_tensor({32}, 39, 0, 64), unsupported, {"tensor blk.0.x.weight", "type 39"}},
       {"type 212 (Q4_K_R4)", one_tensor({256, 4}, 212, 0, 1024), unsupported, {"tensor blk.0.x.weight", "type 212"}},
       {"type 4 (gone from the format)", one_tensor({32}, 4, 0, 64), unsupported, {"tensor blk.0.x.weight", "type 4"}},
@@ -143,7 +152,9 @@ TEST_CASE("split files: parts that are missing, mixed up, or not what their name
   const auto name = [](int i, int n = 3) { return "split-0000" + std::to_string(i) + "-of-0000" + std::to_string(n) + ".gguf"; };
   const auto put = [&](int from, const std::string& to) { write_bytes(folder / to, read_bytes(golden + name(from))); };
   const auto open = [&](const std::string& file) { return GgufFile::open(folder / file, {}); };
-  const auto check = [&](const std::string& file, Status status, const std::vector<std::string>& texts) { check_refused([&] { open(file); }, status, texts); };
+  const auto check = [&](const std::string& file, Status status, const std::vector<std::string>& texts) {
+    check_refused([&] { open(file); }, status, texts);
+  };
   put(1, name(1)), put(3, name(3));
   for (const int named : {1, 3}) check(name(named), Status::not_found, {"part 2 of 3 is missing", name(2)});
 

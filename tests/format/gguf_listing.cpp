@@ -15,12 +15,15 @@ std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(double value) { return fmt::format("{:016x}", std::bit_cast<std::uint64_t>(value)); }
 std::string text_of(std::int64_t value) { return std::to_string(value); }
 std::string text_of(std::uint64_t value) { return std::to_string(value); }
-std::string text_of(const std::string& value) { return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace); }
+std::string text_of(const std::string& value) {
+  return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
 std::string text_of(const GgufArray& array) {
   return std::visit(
       [](const auto& values) {
         std::vector<std::string> texts;
-        for (std::size_t i = 0; i < values.size(); ++i) texts.push_back(text_of(typename std::decay_t<decltype(values)>::value_type(values[i])));
+        using Value = typename std::decay_t<decltype(values)>::value_type;
+        for (std::size_t i = 0; i < values.size(); ++i) texts.push_back(text_of(static_cast<Value>(values[i])));
         return fmt::format("[{}]", fmt::join(texts, ", "));
       },
       array);

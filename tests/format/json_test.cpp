@@ -25,7 +25,8 @@ TEST_CASE("JSON: depth, duplicate keys, malformed text and bytes") {
   CHECK(parse_json(R"({"a": {"b": 1}, "c": {"b": 2}, "d": [{"b": 3}, {"b": 4}]})", "f").size() == 3);
   refused([&] { parse_json(R"({"a": 1, "b": {"a": 2}, "a": 3})", "file.json"); }, {"file.json", "key a occurs twice"});
 
-  for (const char* text : {"", "{", "{\"a\":}", "[1,]", "nul", "\"\xff\"", "\"\n\"", "{} {}", "1e999", "{\"a\": NaN}", "[\"\\ud800\"]", "\x1b[2J"}) {
+  for (const char* text : {"", "{", "{\"a\":}", "[1,]", "nul", "\"\xff\"", "\"\n\"", "{} {}", "1e999", "{\"a\": NaN}", "[\"\\ud800\"]",
+                           "\x1b[2J"}) {
     INFO(text);
     refused([&] { parse_json(text, "file.json"); }, {"file.json: not valid JSON"});
   }

@@ -61,7 +61,8 @@ std::vector<Case> cases() {
        file(R"({"one":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"two":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})"),
        bad, {"tensor one", "tensor two", "overlap"}},
       {"a tensor twice",
-       file(R"({"one":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"one":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})"), bad, {"one", "twice"}},
+       file(R"({"one":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"one":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})"), bad,
+       {"one", "twice"}},
   };
 }
 
@@ -120,12 +121,15 @@ TEST_CASE("safetensors with flipped bits, and cut anywhere") {
 
 TEST_CASE("an index and its shards") {
   const ScratchFolder folder;
-  const std::string index = folder / "model.safetensors.index.json", first = "model-00001-of-00002.safetensors", second = "model-00002-of-00002.safetensors";
+  const std::string index = folder / "model.safetensors.index.json";
+  const std::string first = "model-00001-of-00002.safetensors", second = "model-00002-of-00002.safetensors";
   const auto map = [&](const std::string& entries) { write_bytes(index, R"({"metadata":{},"weight_map":{)" + entries + "}}"); };
   const auto shard = [&](const std::string& name, const std::string& tensor) {
     write_bytes(folder / name, safetensors_bytes(R"({")" + tensor + R"(":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "data"));
   };
-  const auto refused = [&](Status status, const std::vector<std::string>& texts) { check_refused([&] { SafetensorsFolder::open(folder.path()); }, status, texts); };
+  const auto refused = [&](Status status, const std::vector<std::string>& texts) {
+    check_refused([&] { SafetensorsFolder::open(folder.path()); }, status, texts);
+  };
   refused(Status::not_found, {folder / "model.safetensors"});
 
   shard(first, "a"), shard(second, "b");

@@ -15,11 +15,13 @@ namespace {
 using Change = std::function<void(TinyModel&)>;
 
 // V3's and R1's depth, experts and gating with everything else as small as it can be.
-const TinyShape r1{.n_vocab = 16, .n_embd = 8, .n_layers = 61, .n_dense = 3, .n_ff = 8, .n_heads = 1, .n_nope = 4, .n_rope = 2, .n_value = 4, .n_latent = 8,
-                   .q_lora = 4, .n_experts = 256, .n_used = 8, .n_shared = 1, .n_ff_expert = 4, .n_groups = 8, .n_groups_used = 4};
+const TinyShape r1{.n_vocab = 16, .n_embd = 8, .n_layers = 61, .n_dense = 3, .n_ff = 8, .n_heads = 1, .n_nope = 4, .n_rope = 2,
+                   .n_value = 4, .n_latent = 8, .q_lora = 4, .n_experts = 256, .n_used = 8, .n_shared = 1, .n_ff_expert = 4,
+                   .n_groups = 8, .n_groups_used = 4};
 
 // Only what read_config() looks at: the keys, and the names of tensors.
-model::Config config_of(const TinyModel& model, const ScratchFolder& folder, const std::map<std::string, std::string>& overrides = {}, LogSink* log = nullptr) {
+model::Config config_of(const TinyModel& model, const ScratchFolder& folder, const std::map<std::string, std::string>& overrides = {},
+                        LogSink* log = nullptr) {
   TinyModel header = model;
   for (TinyTensor& tensor : header.tensors) tensor = float_tensor(tensor.name, {1}, {0});
   header.write(folder / "header.gguf");
@@ -31,7 +33,9 @@ model::Config config_of(const TinyModel& model, const ScratchFolder& folder, con
 TEST_CASE("files of V3's shape without group keys: 8 groups, 4 used, with a warning; the keys and an override win") {
   const ScratchFolder folder;
   TinyModel model = original_layout(r1);
-  const auto logits = [&](const ModelOptions& options = {}) { return logits_of(load_tiny(model, folder, options), AttentionMode::deepseek2).values; };
+  const auto logits = [&](const ModelOptions& options = {}) {
+    return logits_of(load_tiny(model, folder, options), AttentionMode::deepseek2).values;
+  };
   const auto log = std::make_shared<Messages>();
   const auto with_keys = logits({.log = log});
   CHECK(log->text.find("group") == std::string::npos);
@@ -88,23 +92,25 @@ TEST_CASE("the bias is found under both of its names, and the logits of a softma
   const ScratchFolder folder;
   TinyModel model = original_layout(TinyShape{});
   const Logits reference = logits_of(load_tiny(model, folder), AttentionMode::deepseek2);
-  for (const char* layer : {"blk.1.", "blk.2."}) model.tensor(layer + std::string("exp_probs_b.bias")).name = layer + std::string("exp_probs_b");
+  const std::string names[] = {"blk.1.exp_probs_b", "blk.2.exp_probs_b"};
+  for (const std::string& name : names) model.tensor(name + ".bias").name = name;
   model.remove_key("expert_gating_func");
   CHECK(logits_of(load_tiny(model, folder), AttentionMode::deepseek2).values == reference.values);
-  for (const char* layer : {"blk.1.", "blk.2."}) model.remove_tensor(layer + std::string("exp_probs_b"));
+  for (const std::string& name : names) model.remove_tensor(name);
   CHECK(relative_difference(logits_of(load_tiny(model, folder), AttentionMode::deepseek2), reference) > 0.01);
 }
 
 TEST_CASE("keys that change the mathematics and aren't implemented refuse the file by name") {
   const ScratchFolder folder;
   const std::vector<std::pair<std::string, TinyValue>> unknown = {
-      {"attention.temperature_length", 8192u}, {"attention.temperature_scale", 0.1f}, {"attention.scale", 0.25f}, {"attention.output_scale", 0.5f},
-      {"attention.sliding_window", 4096u}, {"attention.indexer.head_count", 64u}, {"attention.indexer.top_k", 2048u}, {"attention.causal", false},
-      {"attn_logit_softcapping", 30.0f}, {"final_logit_softcapping", 30.0f}, {"logit_scale", 0.5f}, {"embedding_scale", 12.0f}, {"residual_scale", 0.3f},
+      {"attention.temperature_length", 8192u}, {"attention.temperature_scale", 0.1f}, {"attention.scale", 0.25f},
+      {"attention.output_scale", 0.5f}, {"attention.sliding_window", 4096u}, {"attention.indexer.head_count", 64u},
+      {"attention.indexer.top_k", 2048u}, {"attention.causal", false}, {"attn_logit_softcapping", 30.0f},
+      {"final_logit_softcapping", 30.0f}, {"logit_scale", 0.5f}, {"embedding_scale", 12.0f}, {"residual_scale", 0.3f},
       {"interleave_moe_layer_step", 2u}, {"expert_group_scale", 0.5f}, {"rope.dimension_sections", std::vector<std::int32_t>{1, 1}},
       {"rope.scaling.type", std::string("linear")}, {"rope.scaling.type", std::string("longrope")}, {"rope.scaling.attn_factor", 0.5f},
-      {"rope.scaling.yarn_attn_factor", 0.5f}, {"rope.scaling.yarn_ext_factor", 0.0f}, {"expert_gating_func", 3u}, {"expert_gating_func", 4u},
-      {"some.key.of.tomorrow", std::string("x")}};
+      {"rope.scaling.yarn_attn_factor", 0.5f}, {"rope.scaling.yarn_ext_factor", 0.0f}, {"expert_gating_func", 3u},
+      {"expert_gating_func", 4u}, {"some.key.of.tomorrow", std::string("x")}};
   for (const auto& [key, value] : unknown) {
     INFO(key);
     TinyModel model = original_layout(TinyShape{});
@@ -120,8 +126,9 @@ TEST_CASE("keys that say what is the default change nothing") {
   const ScratchFolder folder;
   TinyModel model = original_layout(TinyShape{});
   const Logits reference = logits_of(load_tiny(model, folder), AttentionMode::deepseek2);
-  model.set("rope.scaling.attn_factor", 1.0f), model.set("rope.scaling.yarn_attn_factor", 1.0f), model.set("rope.scaling.yarn_ext_factor", 1.0f);
-  model.set("rope.scaling.finetuned", true), model.set("rope.scaling.yarn_beta_fast", 32.0f), model.set("rope.scaling.yarn_beta_slow", 1.0f);
+  for (const std::string key : {"attn_factor", "yarn_attn_factor", "yarn_ext_factor", "yarn_beta_slow"}) model.set("rope.scaling." + key, 1.0f);
+  model.set("rope.scaling.yarn_beta_fast", 32.0f);
+  model.set("rope.scaling.finetuned", true);
   model.set("nextn_predict_layers", 0u);
   model.keys.emplace_back("quantize.imatrix.file", std::string("words.dat"));
   model.remove_key("vocab_size"), model.remove_key("attention.layer_norm_rms_epsilon"), model.remove_key("rope.freq_base");
@@ -150,17 +157,18 @@ TEST_CASE("keys that are missing, absurd or contradict one another") {
       {"attention.head_count_kv", 2u, "neither 1 nor"}, {"attention.kv_lora_rank", 0u}, {"attention.key_length", 8u, "nothing beside"},
       {"attention.key_length_mla", 24u, "belong together"}, {"rope.dimension_count", 7u, "odd"}, {"rope.dimension_count", 0u},
       {"attention.layer_norm_rms_epsilon", 0.0f}, {"attention.layer_norm_rms_epsilon", NAN}, {"attention.layer_norm_rms_epsilon", -1.0f},
-      {"rope.freq_base", 0.0f}, {"rope.freq_base", INFINITY}, {"rope.freq_base", NAN}, {"rope.freq_base", true}, {"rope.scaling.factor", 0.5f},
-      {"rope.scaling.factor", NAN}, {"rope.scaling.original_context_length", 0u}, {"rope.scaling.yarn_beta_fast", 0.0f},
-      {"rope.scaling.yarn_beta_slow", -1.0f}, {"rope.scaling.yarn_log_multiplier", INFINITY}, {"rope.scaling.type", 7u}, {"expert_count", 1u << 30},
-      {"expert_used_count", 0u}, {"expert_used_count", 9u, "9 of 8"}, {"expert_feed_forward_length", 0u}, {"expert_shared_count", 1u << 24, "absurd"},
-      {"expert_weights_scale", NAN}, {"expert_weights_scale", -2.5f}, {"expert_weights_norm", 1u}, {"expert_group_count", 3u, "3 groups of 8"},
+      {"rope.freq_base", 0.0f}, {"rope.freq_base", INFINITY}, {"rope.freq_base", NAN}, {"rope.freq_base", true},
+      {"rope.scaling.factor", 0.5f}, {"rope.scaling.factor", NAN}, {"rope.scaling.original_context_length", 0u},
+      {"rope.scaling.yarn_beta_fast", 0.0f}, {"rope.scaling.yarn_beta_slow", -1.0f}, {"rope.scaling.yarn_log_multiplier", INFINITY},
+      {"rope.scaling.type", 7u}, {"expert_count", 1u << 30}, {"expert_used_count", 0u}, {"expert_used_count", 9u, "9 of 8"},
+      {"expert_feed_forward_length", 0u}, {"expert_shared_count", 1u << 24, "absurd"}, {"expert_weights_scale", NAN},
+      {"expert_weights_scale", -2.5f}, {"expert_weights_norm", 1u}, {"expert_group_count", 3u, "3 groups of 8"},
       {"expert_group_count", 128u}, {"expert_group_used_count", 5u, "5 of 4"}, {"expert_group_used_count", 1u, "1 of 4"},
-      {"nextn_predict_layers", 3u, "no layers"}, {"feed_forward_length", 0u},
-      {"block_count", nothing, "missing"}, {"context_length", nothing, "missing"}, {"embedding_length", nothing, "missing"},
-      {"attention.head_count", nothing, "missing"}, {"attention.kv_lora_rank", nothing, "missing"}, {"attention.key_length", nothing, "missing"},
-      {"attention.value_length", nothing, "missing"}, {"rope.dimension_count", nothing, "missing"}, {"expert_feed_forward_length", nothing, "missing"},
-      {"feed_forward_length", nothing, "missing"}};
+      {"nextn_predict_layers", 3u, "no layers"}, {"feed_forward_length", 0u}, {"block_count", nothing, "missing"},
+      {"context_length", nothing, "missing"}, {"embedding_length", nothing, "missing"}, {"attention.head_count", nothing, "missing"},
+      {"attention.kv_lora_rank", nothing, "missing"}, {"attention.key_length", nothing, "missing"},
+      {"attention.value_length", nothing, "missing"}, {"rope.dimension_count", nothing, "missing"},
+      {"expert_feed_forward_length", nothing, "missing"}, {"feed_forward_length", nothing, "missing"}};
   const ScratchFolder folder;
   for (const Case& c : cases) {
     TinyModel model = original_layout(TinyShape{});
@@ -173,7 +181,8 @@ TEST_CASE("keys that are missing, absurd or contradict one another") {
   }
   TinyModel mainline = mainline_layout(original_layout(TinyShape{}), TinyShape{});
   mainline.set("attention.key_length", 24u);
-  check_refused([&] { load_tiny(mainline, folder); }, Status::bad_file, {folder / "tiny.gguf", "deepseek2.attention.key_length", "key_length_mla"});
+  check_refused([&] { load_tiny(mainline, folder); }, Status::bad_file,
+                {folder / "tiny.gguf", "deepseek2.attention.key_length", "key_length_mla"});
   TinyModel nameless = original_layout(TinyShape{});
   nameless.keys.erase(nameless.keys.begin());
   check_refused([&] { load_tiny(nameless, folder); }, Status::bad_file, {folder / "tiny.gguf", "general.architecture"});
@@ -187,7 +196,9 @@ TEST_CASE("overrides are read as their key's type, and one that nobody reads is 
   CHECK(logits_of(load("deepseek2.rope.freq_base", "10000"), AttentionMode::deepseek2).values == reference.values);
   CHECK(logits_of(load("deepseek2.rope.freq_base", "500.5"), AttentionMode::deepseek2).values != reference.values);
   CHECK(logits_of(load("deepseek2.expert_weights_norm", "false"), AttentionMode::deepseek2).values != reference.values);
-  const auto refused = [&](const char* key, const char* value) { check_refused([&] { load(key, value); }, Status::invalid_argument, {key}); };
+  const auto refused = [&](const char* key, const char* value) {
+    check_refused([&] { load(key, value); }, Status::invalid_argument, {key});
+  };
   refused("deepseek2.expert_used_count", "three");
   refused("deepseek2.expert_used_count", "3.5");
   refused("deepseek2.expert_used_count", "");

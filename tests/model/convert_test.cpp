@@ -159,14 +159,16 @@ TEST_CASE("the tokenizer goes through the file") {
     REQUIRE(through.piece(token) == direct.piece(token));
     REQUIRE(through.kind(token) == direct.kind(token));
   }
-  const std::string text = read_bytes(MLA_SOURCE_DIR "/examples/models/heldout.txt").substr(0, 2000) + "<｜begin▁of▁sentence｜> 世界 🌍";
+  const std::string heldout = read_bytes(MLA_SOURCE_DIR "/examples/models/heldout.txt");
+  const std::string text = heldout.substr(0, 2000) + "<｜begin▁of▁sentence｜> 世界 🌍";
   CHECK(through.encode(text) == direct.encode(text));
   CHECK(through.encode(text, {.parse_special = true}) == direct.encode(text, {.parse_special = true}));
 }
 
 TEST_CASE("V3's shape without groups keeps its one group through the file") {
-  TinyShape shape{.n_vocab = 16, .n_embd = 8, .n_layers = 61, .n_dense = 60, .n_ff = 8, .n_heads = 1, .n_nope = 4, .n_rope = 2, .n_value = 4, .n_latent = 8,
-                  .q_lora = 4, .n_experts = 256, .n_used = 8, .n_ff_expert = 4, .n_groups = 1, .n_groups_used = 1};
+  TinyShape shape{.n_vocab = 16, .n_embd = 8, .n_layers = 61, .n_dense = 60, .n_ff = 8, .n_heads = 1, .n_nope = 4, .n_rope = 2,
+                  .n_value = 4, .n_latent = 8, .q_lora = 4, .n_experts = 256, .n_used = 8, .n_ff_expert = 4, .n_groups = 1,
+                  .n_groups_used = 1};
   const Work work(shape);
   convert_huggingface(work.in.path(), work.output, {.type = "f32"});
   const auto log = std::make_shared<Messages>();
@@ -192,19 +194,23 @@ TEST_CASE("settings of config.json that are missing, absurd or not implemented: 
     return changed;
   };
   const std::vector<Case> cases = {
-      {"architectures", {"LlamaForCausalLM"}, unsupported, "DeepseekV3ForCausalLM"}, {"architectures", nothing, unsupported}, {"architectures", 7, unsupported},
-      {"architectures", json::array(), unsupported}, {"vocab_size", nothing, bad, "missing"}, {"vocab_size", 0, bad}, {"vocab_size", "many", bad},
-      {"vocab_size", 40.5, bad}, {"vocab_size", 1u << 25, bad}, {"hidden_size", -1, bad}, {"num_hidden_layers", nothing, bad, "missing"},
-      {"max_position_embeddings", nothing, bad, "missing"}, {"num_attention_heads", 0, bad}, {"kv_lora_rank", nothing, bad, "missing"},
-      {"qk_rope_head_dim", 7, bad, "odd"}, {"q_lora_rank", -3, bad}, {"rms_norm_eps", 2, bad}, {"rms_norm_eps", "small", bad}, {"rope_theta", 0, bad},
+      {"architectures", {"LlamaForCausalLM"}, unsupported, "DeepseekV3ForCausalLM"}, {"architectures", nothing, unsupported},
+      {"architectures", 7, unsupported}, {"architectures", json::array(), unsupported}, {"vocab_size", nothing, bad, "missing"},
+      {"vocab_size", 0, bad}, {"vocab_size", "many", bad}, {"vocab_size", 40.5, bad}, {"vocab_size", 1u << 25, bad},
+      {"hidden_size", -1, bad}, {"num_hidden_layers", nothing, bad, "missing"}, {"max_position_embeddings", nothing, bad, "missing"},
+      {"num_attention_heads", 0, bad}, {"kv_lora_rank", nothing, bad, "missing"}, {"qk_rope_head_dim", 7, bad, "odd"},
+      {"q_lora_rank", -3, bad}, {"rms_norm_eps", 2, bad}, {"rms_norm_eps", "small", bad}, {"rope_theta", 0, bad},
       {"hidden_act", "gelu", unsupported}, {"attention_bias", true, unsupported}, {"rope_interleave", false, unsupported},
-      {"quantization_config", {{"quant_method", "fp8"}}, unsupported, "FP8"}, {"moe_layer_freq", 2, unsupported}, {"scoring_func", "tanh", unsupported, "tanh"},
-      {"scoring_func", "softmax", unsupported}, {"topk_method", "greedy", unsupported}, {"n_group", 3, bad, "3 groups of 8"}, {"topk_group", 5, bad, "5 of 4"},
-      {"num_experts_per_tok", 9, bad, "9 of 8"}, {"num_experts_per_tok", 0, bad}, {"n_shared_experts", 1 << 24, bad, "absurd"},
-      {"routed_scaling_factor", 0, bad}, {"routed_scaling_factor", 1e38, bad}, {"norm_topk_prob", 1, bad}, {"rope_scaling", 4, bad},
+      {"quantization_config", {{"quant_method", "fp8"}}, unsupported, "FP8"}, {"moe_layer_freq", 2, unsupported},
+      {"scoring_func", "tanh", unsupported, "tanh"}, {"scoring_func", "softmax", unsupported}, {"topk_method", "greedy", unsupported},
+      {"n_group", 3, bad, "3 groups of 8"}, {"topk_group", 5, bad, "5 of 4"}, {"num_experts_per_tok", 9, bad, "9 of 8"},
+      {"num_experts_per_tok", 0, bad}, {"n_shared_experts", 1 << 24, bad, "absurd"}, {"routed_scaling_factor", 0, bad},
+      {"routed_scaling_factor", 1e38, bad}, {"norm_topk_prob", 1, bad}, {"rope_scaling", 4, bad},
       {"rope_scaling", {{"type", "linear"}, {"factor", 4}}, unsupported, "linear"}, {"rope_scaling", scaling("factor", 0), bad, "factor"},
-      {"rope_scaling", scaling("mscale", 0.5), unsupported, "mscale"}, {"rope_scaling", scaling("mscale_all_dim", nullptr), unsupported, "mscale"},
-      {"rope_scaling", scaling("attention_factor", 2.0), unsupported, "attention_factor"}, {"rope_scaling", scaling("beta_fast", -1), bad, "beta_fast"},
+      {"rope_scaling", scaling("mscale", 0.5), unsupported, "mscale"},
+      {"rope_scaling", scaling("mscale_all_dim", nullptr), unsupported, "mscale"},
+      {"rope_scaling", scaling("attention_factor", 2.0), unsupported, "attention_factor"},
+      {"rope_scaling", scaling("beta_fast", -1), bad, "beta_fast"},
       {"rope_scaling", scaling("original_max_position_embeddings", -5), bad, "original_max_position_embeddings"},
       {"rope_parameters", {{"rope_type", "llama3"}, {"rope_theta", 1e4}}, unsupported, "llama3"}};
   const Work work;
@@ -287,7 +293,8 @@ TEST_CASE("wrong tokenizers, types and outputs leave no file; a conversion that 
   std::filesystem::remove(work.in / "tokenizer.json");
   work.check_refused_by(Status::invalid_argument, {"q4_k"}, {.type = "q4_k"});
   work.check_refused_by(Status::invalid_argument, {"nonsense"}, {.type = "nonsense"});
-  check_refused([&] { convert_huggingface(work.in.path(), work.out / "no/such/folder.gguf"); }, Status::not_found, {work.out / "no/such/folder.gguf"});
+  check_refused([&] { convert_huggingface(work.in.path(), work.out / "no/such/folder.gguf"); }, Status::not_found,
+                {work.out / "no/such/folder.gguf"});
   std::filesystem::create_directory(work.output);
   check_refused([&] { convert_huggingface(work.in.path(), work.output); }, Status::io_error, {work.output});
   std::filesystem::remove(work.output);
@@ -303,6 +310,7 @@ TEST_CASE("wrong tokenizers, types and outputs leave no file; a conversion that 
   }
   // A file that was there before stays what it was.
   write_bytes(work.output, "precious");
-  check_refused([&] { convert_huggingface(work.in.path(), work.output, {.progress = [](auto, auto, auto) { return false; }}); }, Status::aborted, {work.output});
+  check_refused([&] { convert_huggingface(work.in.path(), work.output, {.progress = [](auto, auto, auto) { return false; }}); },
+                Status::aborted, {work.output});
   CHECK(read_bytes(work.output) == "precious");
 }

@@ -63,7 +63,8 @@ TEST_CASE("files that libmla can't run say why") {
     return info.problem;
   };
   CHECK_THAT(problem([](TinyModel& m) { m.key("general.architecture") = std::string("llama"); }), Catch::Contains("'llama'"));
-  CHECK_THAT(problem([](TinyModel& m) { m.set("attention.temperature_scale", 0.1f); }), Catch::Contains("deepseek2.attention.temperature_scale"));
+  CHECK_THAT(problem([](TinyModel& m) { m.set("attention.temperature_scale", 0.1f); }),
+             Catch::Contains("deepseek2.attention.temperature_scale"));
   CHECK_THAT(problem([](TinyModel& m) { m.remove_key("attention.kv_lora_rank"); }), Catch::Contains("deepseek2.attention.kv_lora_rank"));
 
   original_layout(TinyShape{}).write(path);
@@ -73,7 +74,8 @@ TEST_CASE("files that libmla can't run say why") {
   write_bytes(path, bytes);
   const FileInfo info = inspect_file(path);
   CHECK_THAT(info.problem, Catch::Contains("tensor output_norm.weight") && Catch::Contains("39"));
-  CHECK(std::any_of(info.tensors.begin(), info.tensors.end(), [](const FileInfo::Tensor& t) { return t.type == "type 39" && t.bytes == 0; }));
+  CHECK(std::any_of(info.tensors.begin(), info.tensors.end(),
+                    [](const FileInfo::Tensor& t) { return t.type == "type 39" && t.bytes == 0; }));
 
   check_refused([&] { inspect_file(folder / "none.gguf"); }, Status::not_found, {folder / "none.gguf"});
   write_bytes(path, "text");

@@ -22,7 +22,8 @@ void check_same(const std::shared_ptr<const Model>& model, const Logits& referen
 }  // namespace
 
 TEST_CASE("original, mainline and ik layouts, with and without q_lora, give the same logits in every mode") {
-  const TinyShape v3, lite{.q_lora = 0, .n_groups = 1, .sigmoid = false}, v2{.sigmoid = false}, odd{.n_heads = 5, .n_nope = 20, .n_rope = 4, .n_value = 28, .n_latent = 36};
+  const TinyShape v3, lite{.q_lora = 0, .n_groups = 1, .sigmoid = false}, v2{.sigmoid = false};
+  const TinyShape odd{.n_heads = 5, .n_nope = 20, .n_rope = 4, .n_value = 28, .n_latent = 36};
   for (const TinyShape& shape : {v3, lite, v2, odd}) {
     INFO("q_lora " << shape.q_lora << ", sigmoid " << shape.sigmoid << ", " << shape.n_heads << " heads");
     const ScratchFolder folder;
@@ -118,8 +119,8 @@ TEST_CASE("k_b derived from kv_b: a float type is kept, a block type becomes Q8_
   for (const int n_nope : {32, 24}) {
     const TinyShape shape{.n_nope = n_nope, .n_latent = 256};
     TinyModel model = original_layout(shape);
-    for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::q4_0, Type::q4_1, Type::q5_0, Type::q5_1, Type::q8_0, Type::q2_k, Type::q3_k,
-                            Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs}) {
+    for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::q4_0, Type::q4_1, Type::q5_0, Type::q5_1, Type::q8_0, Type::q2_k,
+                            Type::q3_k, Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs}) {
       INFO(quant::traits(type).name << ", rows of " << n_nope);
       TinyTensor& kv_b = model.tensor("blk.1.attn_kv_b.weight");
       kv_b = random_blocks(kv_b.name, kv_b.shape, type, 1.0f / 16, 5);

@@ -36,7 +36,8 @@ std::vector<std::string> names_of(const TinyModel& model) {
 TEST_CASE("a path that is no model") {
   const ScratchFolder folder;
   const auto refused = [&](const std::string& name, Status status, const std::string& text) {
-    for (const bool use_mmap : {true, false}) check_refused([&] { Model::load(folder / name, {.use_mmap = use_mmap}); }, status, {folder / name, text});
+    for (const bool use_mmap : {true, false})
+      check_refused([&] { Model::load(folder / name, {.use_mmap = use_mmap}); }, status, {folder / name, text});
   };
   refused("none.gguf", Status::not_found, "No such file");
   refused("none/none.gguf", Status::not_found, "No such file");
@@ -54,7 +55,8 @@ TEST_CASE("every tensor of every layout is needed, in its shape, in a known type
   const TinyShape v3, lite{.q_lora = 0, .n_groups = 1, .sigmoid = false};
   const ScratchFolder folder;
   const std::string path = folder / "tiny.gguf";
-  for (const TinyModel& good : {original_layout(v3), mainline_layout(original_layout(v3), v3), ik_layout(original_layout(v3), v3), original_layout(lite)}) {
+  for (const TinyModel& good : {original_layout(v3), mainline_layout(original_layout(v3), v3), ik_layout(original_layout(v3), v3),
+                                original_layout(lite)}) {
     good.write(path);
     const std::string bytes = read_bytes(path);
     for (const std::string& name : names_of(good)) {
@@ -63,7 +65,8 @@ TEST_CASE("every tensor of every layout is needed, in its shape, in a known type
       model.remove_tensor(name);
       const bool spare = name == "output.weight" || name.ends_with("exp_probs_b.bias") ||
                          (name.ends_with("kv_b.weight") && good.tensors.back().name.find("v_b") != std::string::npos);
-      if (!spare) check_refused([&] { load_tiny(model, folder); }, Status::bad_file, {path, "tensor " + name.substr(0, name.rfind('.')), "missing"});
+      const std::string stem = name.substr(0, name.rfind('.'));
+      if (!spare) check_refused([&] { load_tiny(model, folder); }, Status::bad_file, {path, "tensor " + stem, "missing"});
 
       for (const std::size_t axis : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3}}) {
         model = good;
@@ -99,27 +102,41 @@ TEST_CASE("tensors that contradict the keys, or that nobody knows") {
     std::swap(shape[0], shape[1]);
   };
   const std::vector<Case> cases = {
-      {"transposed", [&](TinyModel& m) { turn(m, "blk.0.attn_kv_b.weight"); }, Status::bad_file, {"tensor blk.0.attn_kv_b.weight", "[24, 28, 3]"}},
-      {"transposed", [&](TinyModel& m) { turn(m, "blk.0.ffn_gate.weight"); }, Status::bad_file, {"tensor blk.0.ffn_gate.weight", "[32, 48]"}},
+      {"transposed", [&](TinyModel& m) { turn(m, "blk.0.attn_kv_b.weight"); }, Status::bad_file,
+       {"tensor blk.0.attn_kv_b.weight", "[24, 28, 3]"}},
+      {"transposed", [&](TinyModel& m) { turn(m, "blk.0.ffn_gate.weight"); }, Status::bad_file,
+       {"tensor blk.0.ffn_gate.weight", "[32, 48]"}},
       {"experts and rows changed places",
-       [](TinyModel& m) { std::swap(m.tensor("blk.1.ffn_up_exps.weight").shape[1], m.tensor("blk.1.ffn_up_exps.weight").shape[2]); }, Status::bad_file,
+       [](TinyModel& m) { m.tensor("blk.1.ffn_up_exps.weight").shape = {32, 8, 16}; }, Status::bad_file,
        {"tensor blk.1.ffn_up_exps.weight", "[32, 16, 8]"}},
-      {"a vocabulary of another size", [](TinyModel& m) { m.set("vocab_size", 41u); }, Status::bad_file, {"token_embd.weight", "40", "deepseek2.vocab_size is 41"}},
-      {"a bias", [](TinyModel& m) { m.tensors.push_back(float_tensor("blk.0.attn_q_b.bias", {2}, {1, 2})); }, Status::unsupported, {"tensor blk.0.attn_q_b.bias"}},
-      {"a stranger", [](TinyModel& m) { m.tensors.push_back(float_tensor("mm.patch_embd.weight", {2}, {1, 2})); }, Status::unsupported, {"tensor mm.patch_embd.weight"}},
+      {"a vocabulary of another size", [](TinyModel& m) { m.set("vocab_size", 41u); }, Status::bad_file,
+       {"token_embd.weight", "40", "deepseek2.vocab_size is 41"}},
+      {"a bias", [](TinyModel& m) { m.tensors.push_back(float_tensor("blk.0.attn_q_b.bias", {2}, {1, 2})); }, Status::unsupported,
+       {"tensor blk.0.attn_q_b.bias"}},
+      {"a stranger", [](TinyModel& m) { m.tensors.push_back(float_tensor("mm.patch_embd.weight", {2}, {1, 2})); }, Status::unsupported,
+       {"tensor mm.patch_embd.weight"}},
       {"a layer too many", [](TinyModel& m) { m.set("block_count", 2u); }, Status::unsupported, {"tensor blk.2."}},
       {"a layer too few", [](TinyModel& m) { m.set("block_count", 4u); }, Status::bad_file, {"tensor blk.3.attn_norm.weight is missing"}},
-      {"very many layers", [](TinyModel& m) { m.set("block_count", 1u << 24); }, Status::bad_file, {"tensor blk.3.attn_norm.weight is missing"}},
+      {"very many layers", [](TinyModel& m) { m.set("block_count", 1u << 24); }, Status::bad_file,
+       {"tensor blk.3.attn_norm.weight is missing"}},
       {"very many experts", [](TinyModel& m) { m.set("expert_count", 1u << 24); }, Status::bad_file, {"tensor blk.1.ffn_gate_inp.weight"}},
-      {"very wide experts", [](TinyModel& m) { m.set("expert_feed_forward_length", 1u << 24); }, Status::bad_file, {"tensor blk.1.ffn_gate_exps.weight"}},
-      {"very many heads", [](TinyModel& m) { m.set("attention.head_count", 1u << 24), m.set("attention.head_count_kv", 1u); }, Status::bad_file, {"tensor blk.0.attn_q_b.weight"}},
-      {"other heads", [](TinyModel& m) { m.set("attention.head_count", 4u), m.set("attention.head_count_kv", 1u); }, Status::bad_file, {"tensor blk.0.attn_q_b.weight"}},
-      {"another latent", [](TinyModel& m) { m.set("attention.kv_lora_rank", 25u); }, Status::bad_file, {"tensor blk.0.attn_kv_a_mqa.weight"}},
-      {"dense layers that aren't", [](TinyModel& m) { m.set("leading_dense_block_count", 2u); }, Status::bad_file, {"tensor blk.1.ffn_gate.weight is missing"}},
-      {"all layers dense", [](TinyModel& m) { m.set("leading_dense_block_count", 3u); }, Status::bad_file, {"tensor blk.1.ffn_gate.weight is missing"}},
-      {"shared experts that aren't there", [](TinyModel& m) { m.set("expert_shared_count", 2u); }, Status::bad_file, {"tensor blk.1.ffn_gate_shexp.weight"}},
+      {"very wide experts", [](TinyModel& m) { m.set("expert_feed_forward_length", 1u << 24); }, Status::bad_file,
+       {"tensor blk.1.ffn_gate_exps.weight"}},
+      {"very many heads", [](TinyModel& m) { m.set("attention.head_count", 1u << 24), m.set("attention.head_count_kv", 1u); },
+       Status::bad_file, {"tensor blk.0.attn_q_b.weight"}},
+      {"other heads", [](TinyModel& m) { m.set("attention.head_count", 4u), m.set("attention.head_count_kv", 1u); }, Status::bad_file,
+       {"tensor blk.0.attn_q_b.weight"}},
+      {"another latent", [](TinyModel& m) { m.set("attention.kv_lora_rank", 25u); }, Status::bad_file,
+       {"tensor blk.0.attn_kv_a_mqa.weight"}},
+      {"dense layers that aren't", [](TinyModel& m) { m.set("leading_dense_block_count", 2u); }, Status::bad_file,
+       {"tensor blk.1.ffn_gate.weight is missing"}},
+      {"all layers dense", [](TinyModel& m) { m.set("leading_dense_block_count", 3u); }, Status::bad_file,
+       {"tensor blk.1.ffn_gate.weight is missing"}},
+      {"shared experts that aren't there", [](TinyModel& m) { m.set("expert_shared_count", 2u); }, Status::bad_file,
+       {"tensor blk.1.ffn_gate_shexp.weight"}},
       {"k_b without v_b",
-       [](TinyModel& m) { m = ik_layout(m, TinyShape{}), m.remove_tensor("blk.0.attn_v_b.weight"); }, Status::bad_file, {"tensor blk.0.attn_v_b.weight is missing"}},
+       [](TinyModel& m) { m = ik_layout(m, TinyShape{}), m.remove_tensor("blk.0.attn_v_b.weight"); }, Status::bad_file,
+       {"tensor blk.0.attn_v_b.weight is missing"}},
   };
   const ScratchFolder folder;
   for (const Case& c : cases) {
@@ -171,7 +188,8 @@ TEST_CASE("a tokenizer that doesn't fit: an error of the file where it contradic
   const std::vector<std::pair<std::string, TinyValue>> bad = {
       {"tokens", std::vector<std::string>{"a", "b"}}, {"tokens", std::string("a")}, {"token_type", std::vector<std::int32_t>{1, 1}},
       {"token_type", std::vector<std::int32_t>(260, 9)}, {"bos_token_id", 260u}, {"eos_token_id", std::string("<eos>")},
-      {"merges", std::vector<std::string>{"t h", "nospace"}}, {"merges", std::vector<std::string>{"t q"}}, {"merges", 3u}, {"add_bos_token", 1u}};
+      {"merges", std::vector<std::string>{"t h", "nospace"}}, {"merges", std::vector<std::string>{"t q"}}, {"merges", 3u},
+      {"add_bos_token", 1u}};
   for (const auto& [key, value] : bad) {
     INFO(key);
     check_refused([&] { load_tiny(changed([&](TinyModel& m) { m.key(ggml + key) = value; }), folder); }, Status::bad_file,
@@ -193,8 +211,8 @@ TEST_CASE("a progress callback that says stop ends the load") {
   for (const bool use_mmap : {true, false}) {
     for (int last = 0; last < 5; ++last) {  // the file, three layers, and the end
       int calls = 0;
-      const auto load = [&] { Model::load(folder / "tiny.gguf", {.use_mmap = use_mmap, .progress = [&](auto, auto, auto) { return calls++ < last; }}); };
-      check_refused(load, Status::aborted, {folder / "tiny.gguf"});
+      const ModelOptions options{.use_mmap = use_mmap, .progress = [&](auto, auto, auto) { return calls++ < last; }};
+      check_refused([&] { Model::load(folder / "tiny.gguf", options); }, Status::aborted, {folder / "tiny.gguf"});
       CHECK(calls == last + 1);
     }
   }

@@ -33,7 +33,8 @@ inline Logits logits_of(const std::shared_ptr<const mla::Model>& model, mla::Att
 }
 
 /// Writes the model into the folder and loads it.
-inline std::shared_ptr<const mla::Model> load_tiny(const TinyModel& model, const ScratchFolder& folder, const mla::ModelOptions& options = {}) {
+inline std::shared_ptr<const mla::Model> load_tiny(const TinyModel& model, const ScratchFolder& folder,
+                                                   const mla::ModelOptions& options = {}) {
   const std::string path = folder / "tiny.gguf";
   model.write(path);
   return mla::Model::load(path, options);

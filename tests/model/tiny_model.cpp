@@ -44,8 +44,8 @@ void add_key(format::GgufWriter& writer, const std::string& key, const TinyValue
       value);
 }
 
-void write_file(const std::string& path, const std::vector<std::pair<std::string, TinyValue>>& keys, std::vector<TinyTensor>::const_iterator begin,
-                std::vector<TinyTensor>::const_iterator end) {
+void write_file(const std::string& path, const std::vector<std::pair<std::string, TinyValue>>& keys,
+                std::vector<TinyTensor>::const_iterator begin, std::vector<TinyTensor>::const_iterator end) {
   format::GgufWriter writer(path);
   for (const auto& [key, value] : keys) add_key(writer, key, value);
   for (auto tensor = begin; tensor != end; ++tensor) writer.add_tensor(tensor->name, tensor->shape, tensor->type);
@@ -115,7 +115,8 @@ class Builder {
   void add_keys() {
     m_.keys = {{"general.architecture", std::string("deepseek2")}, {"general.name", std::string("tiny")}};
     const auto uint = [&](const char* key, int value) { m_.set(key, static_cast<std::uint32_t>(value)); };
-    uint("block_count", s_.n_layers), uint("context_length", 2560), uint("embedding_length", s_.n_embd), uint("feed_forward_length", s_.n_ff);
+    uint("block_count", s_.n_layers), uint("context_length", 2560);
+    uint("embedding_length", s_.n_embd), uint("feed_forward_length", s_.n_ff);
     uint("vocab_size", s_.n_vocab), uint("leading_dense_block_count", s_.n_dense);
     uint("attention.head_count", s_.n_heads), uint("attention.head_count_kv", s_.n_heads), uint("attention.kv_lora_rank", s_.n_latent);
     if (s_.q_lora > 0) uint("attention.q_lora_rank", s_.q_lora);
@@ -163,7 +164,9 @@ class Builder {
   }
 
   void norm(const std::string& name, int n) { values(name, {n}, 1, 0.1f); }
-  void matrix(const std::string& name, const std::vector<int>& shape) { values(name, shape, 0, 1 / std::sqrt(static_cast<float>(shape[0]))); }
+  void matrix(const std::string& name, const std::vector<int>& shape) {
+    values(name, shape, 0, 1 / std::sqrt(static_cast<float>(shape[0])));
+  }
   void values(const std::string& name, const std::vector<int>& shape, float mean, float deviation) {
     std::normal_distribution<float> normal(mean, deviation);
     std::vector<std::uint64_t> sizes(shape.begin(), shape.end());
@@ -199,7 +202,8 @@ TinyModel with_heads_apart(const TinyModel& original, const TinyShape& s, bool k
     const std::string b = fmt::format("blk.{}.attn_", layer);
     const std::vector<float> kv_b = model.tensor(b + "kv_b.weight").floats();
     model.tensors.push_back(float_tensor(b + "k_b.weight", sizes(s.n_nope, s.n_latent), part_of_heads(kv_b, s, 0, s.n_nope, true)));
-    model.tensors.push_back(float_tensor(b + "v_b.weight", sizes(s.n_latent, s.n_value), part_of_heads(kv_b, s, s.n_nope, s.n_value, false)));
+    model.tensors.push_back(float_tensor(b + "v_b.weight", sizes(s.n_latent, s.n_value),
+                                         part_of_heads(kv_b, s, s.n_nope, s.n_value, false)));
     if (!keep_kv_b) model.remove_tensor(b + "kv_b.weight");
   }
   return model;

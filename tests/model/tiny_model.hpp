@@ -50,11 +50,12 @@ TinyTensor float_tensor(const std::string& name, std::vector<std::uint64_t> shap
 /// The same tensor in f32, f16, bf16 or q8_0.
 TinyTensor stored_as(const TinyTensor& tensor, mla::quant::Type type);
 /// Random blocks of any type, whose values have about this standard deviation.
-TinyTensor random_blocks(const std::string& name, const std::vector<std::uint64_t>& shape, mla::quant::Type type, float deviation, unsigned seed);
+TinyTensor random_blocks(const std::string& name, const std::vector<std::uint64_t>& shape, mla::quant::Type type, float deviation,
+                         unsigned seed);
 
 /// Float weights in the original layout: kv_b only.
 TinyModel original_layout(const TinyShape& shape, unsigned seed = 1);
-/// The same weights as mainline llama.cpp stores them: k_b and v_b per head, head_count_kv 1.
+/// The same weights in the mainline layout: k_b and v_b per head, head_count_kv 1.
 TinyModel mainline_layout(const TinyModel& original, const TinyShape& shape);
-/// As ik_llama.cpp stores them: kv_b and, in two dimensions, k_b and v_b.
+/// In the ik layout: kv_b and, in two dimensions, k_b and v_b.
 TinyModel ik_layout(const TinyModel& original, const TinyShape& shape);

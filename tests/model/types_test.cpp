@@ -13,8 +13,8 @@ constexpr Type all_types[] = {Type::f32,  Type::f16,  Type::bf16, Type::q4_0, Ty
                               Type::q2_k, Type::q3_k, Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs};
 
 // Every matrix has a width that is a multiple of 256, but for k_b's 32. All experts are used: no rounding changes the choice.
-const TinyShape wide{.n_vocab = 32, .n_embd = 256, .n_layers = 2, .n_ff = 256, .n_heads = 2, .n_nope = 32, .n_value = 128, .n_latent = 256, .q_lora = 256,
-                     .n_experts = 3, .n_used = 3, .n_ff_expert = 256, .n_groups = 1, .sigmoid = false};
+const TinyShape wide{.n_vocab = 32, .n_embd = 256, .n_layers = 2, .n_ff = 256, .n_heads = 2, .n_nope = 32, .n_value = 128,
+                     .n_latent = 256, .q_lora = 256, .n_experts = 3, .n_used = 3, .n_ff_expert = 256, .n_groups = 1, .sigmoid = false};
 
 Type type_for(Type type, std::uint64_t width) {
   return width % static_cast<std::uint64_t>(quant::traits(type).block_size) == 0 ? type : Type::q8_0;
@@ -25,7 +25,8 @@ void fill(TinyModel& model, Type type) {
   unsigned seed = 1;
   for (TinyTensor& tensor : model.tensors)
     if (tensor.shape.size() > 1 && tensor.name.find("ffn_gate_inp") == std::string::npos)
-      tensor = random_blocks(tensor.name, tensor.shape, type_for(type, tensor.shape[0]), 1 / std::sqrt(static_cast<float>(tensor.shape[0])), ++seed);
+      tensor = random_blocks(tensor.name, tensor.shape, type_for(type, tensor.shape[0]), 1 / std::sqrt(static_cast<float>(tensor.shape[0])),
+                             ++seed);
 }
 
 TinyModel dequantised(TinyModel model) {
@@ -51,7 +52,8 @@ double rms_difference(const Logits& got, const Logits& expected) {
   return std::sqrt(difference / size);
 }
 
-void check_same(const std::shared_ptr<const Model>& model, const std::shared_ptr<const Model>& floats, Type type, std::initializer_list<AttentionMode> modes) {
+void check_same(const std::shared_ptr<const Model>& model, const std::shared_ptr<const Model>& floats, Type type,
+                std::initializer_list<AttentionMode> modes) {
   for (const AttentionMode mode : modes)
     for (const int chunk : {0, 1}) {
       constexpr int n_tokens = 10;
