@@ -5,9 +5,9 @@
 #include <optional>
 #include <set>
 
-#include "format/json.hpp"
 #include "platform/checked.hpp"
 #include "platform/fail.hpp"
+#include "platform/json.hpp"
 
 namespace mla::format {
 namespace {
@@ -61,7 +61,8 @@ void SafetensorsFolder::add_file(const std::string& path) {
   if (bytes.size() < sizeof header_bytes || header_bytes > bytes.size() - sizeof header_bytes || header_bytes > (100u << 20))
     fail(Status::bad_file, "{}: not a safetensors file, or cut short", path);
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes, header_bytes);
-  const nlohmann::json entries = parse_json(header, path);
+  const platform::JsonDocument document = platform::parse_json(header, path);
+  const nlohmann::json& entries = document.root();
   if (!entries.is_object()) fail(Status::bad_file, "{}: the header is no JSON object", path);
   std::vector<std::pair<const std::byte*, const std::pair<const std::string, SafetensorsTensor>*>> places;
   for (const auto& [name, entry] : entries.items()) {
@@ -84,7 +85,8 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
     out.add_file(folder + "/model.safetensors");
     return out;
   }
-  const nlohmann::json index = read_json_file(index_path);
+  const platform::JsonDocument document = platform::read_json_file(index_path);
+  const nlohmann::json& index = document.root();
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     fail(Status::bad_file, "{}: it has no weight_map", index_path);
   std::set<std::string> shards;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "format/json.hpp"
 #include "platform/fail.hpp"
+#include "platform/json.hpp"
 
 namespace mla::model {
 namespace {
@@ -40,6 +40,11 @@ class Keys {
     if (!has(key)) return fallback;
     if (!object_[key].is_string()) malformed(key, "not a string");
     return object_[key].get<std::string>();
+  }
+  // The text that a list has as its only element; "" for anything else.
+  std::string only_text(const char* key) const {
+    if (!has(key) || !object_[key].is_array() || object_[key].size() != 1 || !object_[key][0].is_string()) return "";
+    return object_[key][0].get<std::string>();
   }
   Keys object(const char* key) const {
     if (!object_[key].is_object()) malformed(key, "not an object");
@@ -105,11 +110,11 @@ void read_experts(const Keys& keys, bool v3, Config& c) {
 
 HfModel read_hf_config(const std::string& folder) {
   const std::string path = folder + "/config.json";
-  const json file = format::read_json_file(path);
+  const platform::JsonDocument document = platform::read_json_file(path);
+  const json& file = document.root();
   if (!file.is_object()) fail(Status::bad_file, "{}: not a JSON object", path);
   const Keys keys(file, path);
-  const json& names = file.contains("architectures") ? file["architectures"] : json();
-  const std::string architecture = names.is_array() && names.size() == 1 && names[0].is_string() ? names[0].get<std::string>() : "";
+  const std::string architecture = keys.only_text("architectures");
   const bool v3 = architecture == "DeepseekV3ForCausalLM";
   if (!v3 && architecture != "DeepseekV2ForCausalLM")
     keys.refuse("architectures", "libmla converts DeepseekV2ForCausalLM and DeepseekV3ForCausalLM");

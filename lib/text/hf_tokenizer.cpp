@@ -1,11 +1,10 @@
 // TokenizerData from a Hugging Face folder: tokenizer.json, tokenizer_config.json, chat_template.jinja.
 #include <algorithm>
 #include <mla/tokenizer.hpp>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "platform/fail.hpp"
 #include "platform/file.hpp"
+#include "platform/json.hpp"
 #include "text/pretokenize.hpp"
 
 namespace mla {
@@ -13,8 +12,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t max_file_bytes = 64 << 20;
-constexpr int max_depth = 64;
+constexpr std::uint64_t max_template_bytes = 64 << 20;
 constexpr std::int64_t max_tokens = 1 << 20;  // the largest published vocabularies have a quarter of that
 
 /// A value inside a file, with the path that leads to it for messages.
@@ -53,25 +51,6 @@ struct Node {
   }
   std::string string_or_empty() const { return json->is_null() ? std::string() : string(); }
 };
-
-/// Parses with a bound on nesting, and refuses an object with the same key twice: the parser would keep the last.
-Json parse(const std::string& file) {
-  const std::string text = platform::read_text_file(file, max_file_bytes);
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (depth >= max_depth) fail(Status::bad_file, "{}: nested deeper than {} levels", file, max_depth);
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-      fail(Status::bad_file, "{}: key \"{}\" twice in one object", file, value.get<std::string>());
-    return true;
-  };
-  try {
-    return Json::parse(text, watch);
-  } catch (const Json::parse_error& error) {
-    fail(Status::bad_file, "{}: not JSON, or cut off, at byte {} of {}", file, error.byte, text.size());
-  }
-}
 
 /// Refuses a member that is not null, false or empty: this version would give other tokens than its author meant.
 void expect_unset(const Node& node) {
@@ -174,8 +153,8 @@ void fill_gaps(TokenizerData& data, int n_vocab, const std::string& file) {
 }
 
 TokenizerData read_tokenizer_json(const std::string& file, int n_vocab) {
-  const Json json = parse(file);
-  const Node top{&json, file, ""};
+  const platform::JsonDocument document = platform::read_json_file(file);
+  const Node top{&document.root(), file, ""};
   TokenizerData data;
   const Node normalizer = top["normalizer"];
   if (!normalizer.is_null() && !(normalizer["type"].string() == "Sequence" && normalizer["normalizers"].array_size() == 0))
@@ -207,8 +186,8 @@ std::string configured_template(const Node& node) {
 }
 
 void read_tokenizer_config(const std::string& file, TokenizerData& data) {
-  const Json json = parse(file);
-  const Node top{&json, file, ""};
+  const platform::JsonDocument document = platform::read_json_file(file);
+  const Node top{&document.root(), file, ""};
   data.bos = configured_token(top["bos_token"], data);
   data.eos = configured_token(top["eos_token"], data);
   data.pad = configured_token(top["pad_token"], data);
@@ -224,7 +203,7 @@ TokenizerData read_hf_tokenizer(const std::string& folder, int n_vocab) {
   TokenizerData data = read_tokenizer_json(folder + "/tokenizer.json", n_vocab);
   const std::string config = folder + "/tokenizer_config.json", chat_template = folder + "/chat_template.jinja";
   if (platform::file_exists(config)) read_tokenizer_config(config, data);
-  if (platform::file_exists(chat_template)) data.chat_template = platform::read_text_file(chat_template, max_file_bytes);
+  if (platform::file_exists(chat_template)) data.chat_template = platform::read_text_file(chat_template, max_template_bytes);
   return data;
 }
 

@@ -71,7 +71,9 @@ Owned<T> own(T* p) {
   return Owned<T>(p);
 }
 
+// What PCRE2 says; that it got no memory is an error of its own kind.
 std::string pcre2_message(int code) {
+  if (code == PCRE2_ERROR_HEAP_FAILED || code == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
   std::array<PCRE2_UCHAR, 256> text{};
   pcre2_get_error_message(code, text.data(), text.size());
   return reinterpret_cast<const char*>(text.data());

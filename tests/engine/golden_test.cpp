@@ -1,10 +1,9 @@
 // Logits against Hugging Face transformers (tests/golden/logits): every mode, however the tokens are cut into batches.
-#include <filesystem>
-#include <fstream>
 #include <mla/convert.hpp>
 
 #include "npy.hpp"
 #include "run_model.hpp"
+#include "scratch_folder.hpp"
 
 using namespace mla;
 
@@ -14,21 +13,11 @@ constexpr double bound = 2e-4;  // of the largest |logit|
 
 const std::string golden = MLA_SOURCE_DIR "/tests/golden/logits/";
 
-class ConvertedModel {
- public:
-  explicit ConvertedModel(const std::string& name) : path_((std::filesystem::temp_directory_path() / ("mla_golden_" + name + ".gguf")).string()) {
-    convert_huggingface(golden + name, path_, {.type = "f32"});
-    model = Model::load(path_);
-  }
-  ~ConvertedModel() { std::filesystem::remove(path_); }
-  ConvertedModel(const ConvertedModel&) = delete;
-  ConvertedModel& operator=(const ConvertedModel&) = delete;
-
-  std::shared_ptr<const Model> model;
-
- private:
-  std::string path_;
-};
+std::shared_ptr<const Model> converted(const std::string& name) {
+  const ScratchFolder folder;
+  convert_huggingface(golden + name, folder / "model.gguf", {.type = "f32"});
+  return Model::load(folder / "model.gguf");  // mapped: the file may go
+}
 
 Context f32_context(const std::shared_ptr<const Model>& model, AttentionMode mode, int n_ctx) {
   ContextOptions options;
@@ -39,18 +28,24 @@ Context f32_context(const std::shared_ptr<const Model>& model, AttentionMode mod
   return Context(model, options);
 }
 
-// Three sequences, each of all tokens, four tokens of one then of the next; returns the logits of each.
+// Three sequences in each batch, four rows of one, then of the next; returns the logits of the second and the third. The first has
+// the tokens backwards, and the third begins later than the second: no two hold the same rows at a time, should one read another's.
 std::vector<Logits> run_interleaved(Context& context, const std::vector<Token>& tokens) {
+  const std::vector<Token> backwards(tokens.rbegin(), tokens.rend());
   std::vector<Logits> all(3);
-  const int n = static_cast<int>(tokens.size()), run = 4;
-  for (int begin = 0; begin < n; begin += 5 * run) {  // sixty rows a batch
+  const int n = static_cast<int>(tokens.size()), run = 4, n_batch = 5 * run, later = 37;
+  for (int begin = 0; begin < n + later; begin += n_batch) {
     Batch batch;
-    for (int first = begin; first < std::min(begin + 5 * run, n); first += run)
-      for (SequenceId seq = 0; seq < 3; ++seq)
-        for (int i = first; i < std::min(first + run, n); ++i) batch.add(tokens[static_cast<std::size_t>(i)], i, seq, true);
+    for (int first = begin; first < begin + n_batch; first += run)
+      for (SequenceId seq = 0; seq < 3; ++seq) {
+        const int from = seq < 2 ? first : first - later;
+        for (int i = std::max(from, 0); i < std::min(from + run, n); ++i)
+          batch.add((seq == 0 ? backwards : tokens)[static_cast<std::size_t>(i)], i, seq, true);
+      }
     context.decode(batch);
     for (int i = 0; i < batch.size(); ++i) all[static_cast<std::size_t>(batch.sequences[static_cast<std::size_t>(i)])].append(context.logits(i));
   }
+  all.erase(all.begin());
   return all;
 }
 
@@ -77,7 +72,7 @@ constexpr AttentionMode modes[] = {AttentionMode::deepseek2, AttentionMode::deep
 
 TEST_CASE("logits of random models are those of transformers", "[golden]") {
   for (const std::string name : {"v2lite", "v2", "v3", "v3_odd", "heads20", "v192", "longctx"}) {
-    const ConvertedModel converted(name);
+    const auto model = converted(name);
     const std::vector<Token> tokens = read_tokens(golden + name + "/tokens.txt");
     const Logits expected = read_logits(golden + name + "/logits.npy");
     REQUIRE(tokens.size() == 300);
@@ -85,11 +80,11 @@ TEST_CASE("logits of random models are those of transformers", "[golden]") {
     for (const AttentionMode mode : modes) {
       for (const int chunk : {0, 1, 7}) {
         INFO(name << ", " << to_string(mode) << ", chunks of " << chunk << " (0: all)");
-        Context context = f32_context(converted.model, mode, 320);
+        Context context = f32_context(model, mode, 320);
         check_logits(run_tokens(context, tokens, chunk), expected);
       }
       INFO(name << ", " << to_string(mode) << ", three sequences in a batch");
-      Context context = f32_context(converted.model, mode, 3 * 320);
+      Context context = f32_context(model, mode, 3 * 320);
       for (const Logits& logits : run_interleaved(context, tokens)) check_logits(logits, expected);
     }
   }

@@ -37,15 +37,20 @@ inline Logits run_tokens(mla::Context& context, const std::vector<mla::Token>& t
   return all;
 }
 
-/// Largest difference as a share of the largest |expected logit|; REQUIREs equal sizes and finite values.
+/// Largest difference as a share of the largest |expected logit|; REQUIREs equal sizes and finite values. Where it lies is told
+/// if the next assertion fails.
 inline double relative_difference(const Logits& got, const Logits& expected) {
   REQUIRE(got.values.size() == expected.values.size());
   REQUIRE(std::ranges::all_of(got.values, [](float v) { return std::isfinite(v); }));
   double worst = 0, largest = 0;
+  std::size_t at = 0;
   for (std::size_t i = 0; i < got.values.size(); ++i) {
-    worst = std::max(worst, std::abs(static_cast<double>(got.values[i]) - expected.values[i]));
+    const double difference = std::abs(static_cast<double>(got.values[i]) - expected.values[i]);
+    if (difference > worst) worst = difference, at = i;
     largest = std::max(largest, std::abs(static_cast<double>(expected.values[i])));
   }
+  UNSCOPED_INFO("worst: row " << at / expected.n_vocab << ", token " << at % expected.n_vocab << ": " << got.values[at] << ", not "
+                              << expected.values[at] << "; largest logit " << largest);
   return worst / largest;
 }
 
@@ -60,7 +65,9 @@ inline int argmax_disagreements(const Logits& got, const Logits& expected, doubl
     float second = -INFINITY;
     for (std::size_t i = 0; i < e.size(); ++i)
       if (static_cast<std::ptrdiff_t>(i) != best) second = std::max(second, e[i]);
-    if (e[static_cast<std::size_t>(best)] - second > 2 * bound * largest && std::ranges::max_element(g) - g.begin() != best) ++count;
+    const auto got_best = std::ranges::max_element(g) - g.begin();
+    if (e[static_cast<std::size_t>(best)] - second <= 2 * bound * largest || got_best == best) continue;
+    if (++count == 1) UNSCOPED_INFO("first in row " << row / expected.n_vocab << ": token " << got_best << ", not " << best);
   }
   return count;
 }

@@ -1,14 +1,20 @@
 // Whatever request fails, in load, decode or save: a status, nothing lost, nothing half-made.
 #include "faults.hpp"
 
-#include <filesystem>
+#include <algorithm>
+#include <cstdio>
 #include <functional>
+#include <memory>
+#include <mla/mla.h>
 #include <mla/mla.hpp>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "catch.hpp"
+#include "scratch_folder.hpp"
+#include "sweep.hpp"
 
 using namespace mla;
 
@@ -16,138 +22,222 @@ namespace {
 
 const std::string golden = MLA_SOURCE_DIR "/tests/golden/logits/v3";
 const std::string demo = MLA_SOURCE_DIR "/examples/models/demo-f16.gguf";
-constexpr long no_end = 1'000'000;
+const std::string text = "In the beginning God created the heaven and the earth.";
 
-// Runs `work` with the first, second, … request failing until it gets by without; `check` after each failure.
-// `step` widens the stride where there are very many requests.
-void fail_each(const std::function<void()>& work, const std::function<void()>& check, const std::function<long(long)>& step) {
-  long failures = 0;
-  for (long n = 1; n < no_end; n += step(n)) {
-    const long before = faults::held();
-    bool failed = false;
-    std::string error;
-    faults::arm(n);
-    try {
-      work();
-    } catch (const std::bad_alloc&) {
-      failed = true;
-    } catch (const Error& caught) {
-      failed = true;
-      faults::disarm();
-      error = caught.what();
-      if (caught.status() != Status::out_of_memory) FAIL("request " << n << ": status " << to_string(caught.status()) << ": " << error);
-    }
-    const bool happened = faults::requests() >= n;
+// Runs `work` with the n-th request failing; true if it ended with out of memory. Other errors end the test.
+bool runs_out(long n, const std::function<void()>& work) {
+  faults::arm(n);
+  try {
+    work();
     faults::disarm();
-    if (!happened) {
+    return false;
+  } catch (const std::bad_alloc&) {
+    faults::disarm();
+    return true;
+  } catch (const Error& error) {
+    faults::disarm();
+    if (error.status() != Status::out_of_memory) FAIL("request " << n << ": " << to_string(error.status()) << ": " << error.what());
+    return true;
+  }
+}
+
+void nothing_left(bool) {}
+long each(long) { return 1; }
+long coarser(long n) { return sweep::full ? 1 : 1 + n / 64; }
+
+// Fails the first, second, … request of `work` until it gets by without. It may survive a failure, where the memory was only
+// convenient, but keeps nothing either way. `work` throws std::logic_error for a result that isn't whole; `check` looks for what is left.
+void fail_each(const std::function<void()>& work, const std::function<void(bool failed)>& check = nothing_left,
+               long (*step)(long n) = each) {
+  work();  // what is made once per process is made now
+  for (long n = 1;; n += step(n)) {
+    const long before = faults::held();
+    const bool failed = runs_out(n, work);
+    if (faults::held() != before) FAIL("request " << n << ": " << faults::held() - before << " blocks, mappings or threads are left behind");
+    if (faults::requests() < n) {
       REQUIRE_FALSE(failed);
-      REQUIRE(failures > 10);
+      REQUIRE(n > 1);
       return;
     }
-    ++failures;  // a failure may be survived where the memory was only convenient, so `failed` isn't demanded
-    error.clear();
-    error.shrink_to_fit();
-    if (faults::held() != before) FAIL("request " << n << ": " << faults::held() - before << " blocks, mappings or threads are left behind");
-    check();
+    check(failed);
   }
-  FAIL("the work never got by");
 }
 
-long each(long) { return 1; }
-long coarser(long n) { return 1 + n / 40; }
-
-struct ConvertedModel {
-  std::string path = (std::filesystem::temp_directory_path() / "mla_faults_model.gguf").string();
-  ConvertedModel() { convert_huggingface(golden, path, {.type = "f32"}); }
-  ~ConvertedModel() { std::filesystem::remove(path); }
-};
-
-ModelOptions counted(bool use_mmap) {
-  ModelOptions options;
-  options.use_mmap = use_mmap;
-  options.allocator = faults::allocator();
-  return options;
+void expect(bool whole, const char* what) {
+  if (!whole) throw std::logic_error(what);
 }
 
-ContextOptions small_context(AttentionMode mode) {
+std::shared_ptr<const Model> small_model() {
+  const ScratchFolder folder;
+  convert_huggingface(golden, folder / "model.gguf", {.type = "f32"});
+  return Model::load(folder / "model.gguf");  // mapped: the file may go
+}
+
+ContextOptions small_context(AttentionMode mode, int n_threads) {
   ContextOptions options;
   options.attention = mode;
   options.n_ctx = 256;
   options.n_ubatch = 16;
-  options.n_threads = 2;
-  options.allocator = faults::allocator();
+  options.n_threads = n_threads;
   return options;
+}
+
+Batch batch_of(int n, int first_position) {
+  std::vector<Token> tokens;
+  for (int i = 0; i < n; ++i) tokens.push_back((7 * i + first_position) % 90);
+  return Batch::of(tokens, first_position);
+}
+
+// The C interface throws nothing: its statuses become what fail_each() understands.
+void expect_ok(mla_status status) {
+  if (status == MLA_OUT_OF_MEMORY && *mla_last_error() != '\0') throw std::bad_alloc();
+  expect(status == MLA_OK, mla_last_error());
 }
 
 }  // namespace
 
-TEST_CASE("load: every request, mapped and read, without a vocabulary") {
-  const ConvertedModel file;
+TEST_CASE("load: a model without a vocabulary, mapped and read") {
+  const ScratchFolder folder;
+  const std::string path = folder / "model.gguf";
+  convert_huggingface(golden, path, {.type = "f32"});
+  const long mappings = faults::happened(faults::Kind::mapping);
   for (const bool use_mmap : {true, false}) {
-    const ModelOptions options = counted(use_mmap);
-    (void)Model::load(file.path, options);  // what is made once per process is made now
-    fail_each([&] { (void)Model::load(file.path, options); }, [] {}, each);
+    ModelOptions options;
+    options.use_mmap = use_mmap;
+    const ModelInfo whole = Model::load(path, options)->info();
+    fail_each([&] {
+      const auto model = Model::load(path, options);
+      expect(model->info().n_parameters == whole.n_parameters && model->info().derived_bytes == whole.derived_bytes, "a part of the model");
+    });
   }
+  CHECK(faults::happened(faults::Kind::mapping) == mappings + 1);
 }
 
-TEST_CASE("load: a model with vocabulary and chat template") {
-  const ModelOptions options = counted(true);
-  (void)Model::load(demo, options);
-  fail_each([&] { (void)Model::load(demo, options); }, [] {}, coarser);
+TEST_CASE("load: a model with a vocabulary, and text to tokens and back") {
+  const auto whole = Model::load(demo);
+  const std::vector<Token> tokens = whole->tokenizer().encode(text);
+  fail_each([&] {
+    const auto model = Model::load(demo);
+    expect(model->chat_template() == whole->chat_template(), "another chat template");
+    expect(model->tokenizer().encode(text) == tokens, "other tokens");
+    expect(model->tokenizer().decode(tokens) == text, "another text");
+  });
+}
+
+TEST_CASE("load: tokenizer.json") {
+  const std::string folder = MLA_SOURCE_DIR "/tests/golden/tokenizer/llm";
+  const TokenizerData whole = read_hf_tokenizer(folder);
+  const auto work = [&] {
+    const TokenizerData data = read_hf_tokenizer(folder);
+    expect(data.tokens == whole.tokens && data.merges == whole.merges && data.pre == whole.pre, "a part of the vocabulary");
+  };
+  fail_each(work, nothing_left, coarser);  // every token and every merge is several requests
 }
 
 TEST_CASE("context and decode: the cache is as it was, and the next try gives the right logits") {
-  const auto model = Model::load(demo, counted(true));
-  std::vector<Token> prompt(20), more(40);
-  for (int i = 0; i < 20; ++i) prompt[static_cast<std::size_t>(i)] = 100 + 7 * i;
-  for (int i = 0; i < 40; ++i) more[static_cast<std::size_t>(i)] = 50 + 11 * i;
+  const auto model = small_model();
+  const long threads = faults::happened(faults::Kind::thread);
+  int n_modes = 0;
   for (const AttentionMode mode : {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla}) {
-    const ContextOptions options = small_context(mode);
-    { Context warm(model, options); }
-    fail_each([&] { Context context(model, options); }, [] {}, each);
+    fail_each([&] { Context context(model, small_context(mode, 3)); });
+    CHECK(faults::happened(faults::Kind::thread) == threads + 2 * ++n_modes);  // two beside the caller
 
-    std::vector<float> expected;
-    {
+    const ContextOptions options = small_context(mode, 2);
+    const Batch prompt = batch_of(20, 0), more = batch_of(40, 20);
+    Context reference(model, options);
+    reference.decode(prompt);
+    reference.decode(more);
+    const std::vector<float> expected(reference.logits().begin(), reference.logits().end());
+
+    for (long n = 1;; ++n) {
       Context context(model, options);
-      context.decode(Batch::of(prompt));
-      context.decode(Batch::of(more, 20));
-      expected.assign(context.logits().begin(), context.logits().end());
-    }
-    for (long n = 1; n < no_end; ++n) {
-      Context context(model, options);
-      context.decode(Batch::of(prompt));
-      context.cache().seq_cp(0, 1);
-      const Batch batch = Batch::of(more, 20);
-      const auto bytes = context.cache().bytes();
-      faults::arm(n);
-      try {
-        context.decode(batch);
-      } catch (const std::bad_alloc&) {
-      } catch (const Error& error) {
-        faults::disarm();
-        REQUIRE(error.status() == Status::out_of_memory);
-      }
-      const bool happened = faults::requests() >= n;
-      faults::disarm();
-      if (!happened) {
+      KvCache& cache = context.cache();
+      context.decode(prompt);
+      cache.seq_cp(0, 1);
+      const auto bytes = cache.bytes();
+      const bool failed = runs_out(n, [&] { context.decode(more); });
+      if (faults::requests() < n) {
         REQUIRE(n > 5);
         break;
       }
-      REQUIRE(context.cache().bytes() == bytes);
-      REQUIRE(context.cache().seq_pos_max(0) == 19);
-      context.decode(batch);
-      REQUIRE(std::equal(expected.begin(), expected.end(), context.logits().begin()));
+      INFO(to_string(mode) << ", request " << n);
+      if (failed) {
+        REQUIRE(cache.bytes() == bytes);
+        REQUIRE(cache.seq_len(0) == 20);
+        REQUIRE_THROWS_AS(context.logits(), Error);
+        context.decode(more);
+      }
+      REQUIRE(cache.seq_len(0) == 60);
+      REQUIRE(cache.seq_len(1) == 20);
+      REQUIRE(std::equal(expected.begin(), expected.end(), context.logits().begin(), context.logits().end()));
     }
   }
 }
 
+TEST_CASE("sequences: copying and cutting changes all or nothing") {
+  Context context(small_model(), small_context(AttentionMode::automatic, 1));
+  context.decode(batch_of(100, 0));
+  KvCache& cache = context.cache();
+  fail_each(
+      [&] {
+        cache.seq_cp(0, 1);
+        expect(cache.seq_len(1) == 100, "a part of the sequence");
+        cache.seq_rm(1, 0, 10);
+        expect(cache.seq_len(1) == 90, "not all removed");
+        cache.seq_rm(1, 0, -1);
+      },
+      [&](bool failed) {
+        REQUIRE(cache.seq_len(0) == 100);
+        if (failed) REQUIRE((cache.seq_len(1) == 0 || cache.seq_len(1) == 100));
+        cache.seq_rm(1, 0, -1);
+      });
+}
+
 TEST_CASE("save: a conversion that fails leaves no file") {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / "mla_faults_save";
-  std::filesystem::create_directory(folder);
-  const std::string path = (folder / "out.gguf").string();
+  const ScratchFolder folder;
+  const std::string path = folder / "out.gguf";
   convert_huggingface(golden, path, {.type = "q8_0"});
-  std::filesystem::remove(path);
-  fail_each([&] { convert_huggingface(golden, path, {.type = "q8_0"}); },
-            [&] { if (!std::filesystem::exists(path)) REQUIRE(std::filesystem::is_empty(folder)); }, coarser);
-  std::filesystem::remove_all(folder);
+  const std::string whole = read_bytes(path);
+  fail_each(
+      [&] {
+        std::remove(path.c_str());  // takes no memory
+        convert_huggingface(golden, path, {.type = "q8_0"});
+      },
+      [&](bool failed) {
+        if (failed) REQUIRE(folder.empty());
+        else REQUIRE(read_bytes(path) == whole);
+      });
+}
+
+TEST_CASE("the C interface: a status and a message, and out-parameters that hold nothing") {
+  const ScratchFolder folder;
+  const std::string path = folder / "model.gguf";
+  convert_huggingface(golden, path, {.type = "f32"});
+  const std::vector<mla_token> tokens{10, 20, 30};
+  fail_each([&] {
+    mla_model* model = nullptr;
+    const mla_status loaded = mla_model_load(&model, path.c_str(), nullptr);
+    const std::unique_ptr<mla_model, void (*)(mla_model*)> model_owner(model, mla_model_free);
+    expect((loaded == MLA_OK) == (model != nullptr), "a model beside an error");
+    expect_ok(loaded);
+
+    mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
+    options.n_ctx = 64;
+    options.n_ubatch = 16;
+    options.n_threads = 2;
+    mla_context* context = nullptr;
+    const mla_status made = mla_context_new(&context, model, &options);
+    const std::unique_ptr<mla_context, void (*)(mla_context*)> context_owner(context, mla_context_free);
+    expect((made == MLA_OK) == (context != nullptr), "a context beside an error");
+    expect_ok(made);
+
+    mla_batch batch = MLA_BATCH_INIT;
+    batch.n = static_cast<int32_t>(tokens.size());
+    batch.tokens = tokens.data();
+    const mla_status decoded = mla_context_decode(context, &batch);
+    expect(mla_kv_cache_seq_len(mla_context_cache(context), 0) == (decoded == MLA_OK ? batch.n : 0), "half a batch in the cache");
+    expect_ok(decoded);
+    const float* logits = nullptr;
+    expect_ok(mla_context_logits(&logits, context));
+  });
 }

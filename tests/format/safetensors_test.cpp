@@ -41,7 +41,7 @@ std::vector<Case> cases() {
       {"7 bytes", "1234567", bad, {"cut short"}},
       {"a header longer than the file", huge_length, bad, {"cut short"}},
       {"a header length of all ones", no_length, bad, {"cut short"}},
-      {"no JSON", file("nonsense"), bad, {"not valid JSON"}},
+      {"no JSON", file("nonsense"), bad, {"not JSON, or cut off"}},
       {"JSON that is no object", file("[1, 2]"), bad, {"no JSON object"}},
       {"a tensor that is no object", file(R"({"blk": 7})"), bad, {"tensor blk"}},
       {"a tensor without dtype", file(R"({"blk":{"shape":[1],"data_offsets":[0,4]}})"), bad, {"tensor blk", "dtype"}},

@@ -110,22 +110,28 @@ def write(folder, tokens, logits):
 
 def show_sensitivity(model, tokens, expected):
     """How far the logits would move, as a share of the largest, if one thing were wrong: the test must be able to fail."""
-    rope = model.config.to_dict()["rope_parameters"]
-    mistakes = {"topk_group": {"topk_group": model.config.to_dict().get("n_group")},
-                "norm_topk_prob": {"norm_topk_prob": not model.config.norm_topk_prob}}
+    config = model.config.to_dict()
+    rope, n_group, v3 = config["rope_parameters"], config.get("n_group") or 1, config["model_type"] == "deepseek_v3"
+
+    def with_config(**options):
+        return lambda wrong: wrong.c.update(options)
+    mistakes = {"weights normalised or not": with_config(norm_topk_prob=not config["norm_topk_prob"])}
+    if n_group > 1:
+        mistakes["no groups"] = with_config(topk_group=n_group)
+        mistakes[f"groups scored as in {'V2' if v3 else 'V3'}"] = lambda wrong: setattr(wrong, "best_of_group", 1 if v3 else 2)
+    if v3:
+        mistakes["no routing bias"] = lambda wrong: wrong.w.update({k: 0 * v for k, v in wrong.w.items() if k.endswith("correction_bias")})
+        mistakes["bias in the weights"] = lambda wrong: setattr(wrong, "biased_weights", True)
     if rope["rope_type"] == "yarn":
-        mistakes["no mscale²"] = {"rope_parameters": {**rope, "mscale_all_dim": 0.0}}
-        mistakes["no YaRN"] = {"rope_parameters": {**PLAIN, "rope_theta": rope["rope_theta"]}}
-    moved = {}
+        mistakes["no mscale²"] = with_config(rope_parameters={**rope, "mscale_all_dim": 0.0})
+        mistakes["no YaRN"] = with_config(rope_parameters=PLAIN)
+    shares = []
     for what, change in mistakes.items():
         wrong = reference_of(model)
-        wrong.c = {**wrong.c, **change}
-        moved[what] = wrong.logits(np.array(tokens))
-    wrong = reference_of(model)
-    if any(name.endswith("e_score_correction_bias") for name in wrong.w):
-        wrong.w = {k: v * 0 if k.endswith("e_score_correction_bias") else v for k, v in wrong.w.items()}
-        moved["no routing bias"] = wrong.logits(np.array(tokens))
-    print("    without it: " + ", ".join(f"{what} {np.abs(logits - expected).max() / np.abs(expected).max():.0e}" for what, logits in moved.items()))
+        change(wrong)
+        moved = np.abs(wrong.logits(np.array(tokens)) - expected).max() / np.abs(expected).max()
+        shares.append(f"{what} {moved:.1g}")
+    print("    if wrong: " + ", ".join(shares))
 
 
 def clear_case(name, draw):

@@ -50,6 +50,9 @@ class Reference:
     def __init__(self, config, weights):
         """config: a plain dict; weights: name -> array, as in the safetensors files."""
         self.c, self.w = config, {k: np.asarray(v, np.float64) for k, v in weights.items()}
+        self.v3 = config["model_type"] == "deepseek_v3"
+        self.best_of_group = 2 if self.v3 else 1  # how many of its experts score a group
+        self.biased_weights = False  # that would be wrong: the bias is for selection only
         self.margin = math.inf  # smallest distance between the last choice and the first that was left out
 
     def attention(self, h, p):
@@ -91,18 +94,17 @@ class Reference:
 
     def experts(self, x, p):
         c, w = self.c, self.w
-        v3 = c["model_type"] == "deepseek_v3"
         logits = x @ w[p + "gate.weight"].T
-        scores = 1 / (1 + np.exp(-logits)) if v3 else softmax(logits)
-        selection = scores + w[p + "gate.e_score_correction_bias"] if v3 else scores.copy()
-        if v3 or c["topk_method"] == "group_limited_greedy":
+        scores = 1 / (1 + np.exp(-logits)) if self.v3 else softmax(logits)
+        selection = scores + w[p + "gate.e_score_correction_bias"] if self.v3 else scores.copy()
+        if self.v3 or c["topk_method"] == "group_limited_greedy":
             groups = selection.reshape(len(x), c["n_group"], -1)
-            group_scores = np.sort(groups, -1)[..., -2:].sum(-1) if v3 else groups.max(-1)
+            group_scores = np.sort(groups, -1)[..., -self.best_of_group:].sum(-1)
             kept = np.zeros(group_scores.shape, bool)
             np.put_along_axis(kept, self.best(group_scores, c["topk_group"]), True, -1)
             selection = np.where(kept[..., None], groups, -np.inf).reshape(selection.shape)
         chosen = self.best(selection, c["num_experts_per_tok"])
-        weights = np.take_along_axis(scores, chosen, -1)
+        weights = np.take_along_axis(scores + w[p + "gate.e_score_correction_bias"] if self.biased_weights else scores, chosen, -1)
         if c["norm_topk_prob"]:
             weights = weights / (weights.sum(-1, keepdims=True) + 1e-20)
         weights = weights * c["routed_scaling_factor"]
