@@ -164,7 +164,8 @@ TEST_CASE("mla-perplexity does not average over logits that are not numbers") {
   check_error("mla-perplexity", {"-m", folder / "nan.gguf", "-f", heldout_text}, 1, {"nan.gguf", "window 1", "not finite"});
 }
 
-TEST_CASE("mla-perplexity on a terminal shows how far it is, and Ctrl-C stops it") {
+TEST_CASE("mla-perplexity on a terminal shows how far it is, and Ctrl-C stops it", "[.terminal]") {
+  need_terminal();
   const Run done = run_program("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--chunks", "3", "-b", "100"}, {.terminal = true});
   CHECK(done.status == 0);
   CHECK(done.out.find(" %") != std::string::npos);

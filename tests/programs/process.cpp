@@ -12,6 +12,9 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <utility>
 
 extern char** environ;
@@ -159,6 +162,13 @@ class Child {
 
 Run run_program(const std::string& name, const std::vector<std::string>& arguments, const Setup& setup) {
   return Child(MLA_PROGRAM_DIR "/" + name, arguments, setup).finish();
+}
+
+void need_terminal() {
+  const Descriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (terminal.get() >= 0) return;
+  std::fprintf(stderr, "skipped: no pseudo-terminal (%s); mount /dev/pts to run this\n", std::strerror(errno));
+  std::exit(4);
 }
 
 void check_error(const std::string& name, const std::vector<std::string>& arguments, int status, const std::vector<std::string>& parts,

@@ -26,6 +26,10 @@ struct Run {
 /// Runs build/bin/NAME to its end; one that takes longer than a minute fails the test.
 Run run_program(const std::string& name, const std::vector<std::string>& arguments, const Setup& setup = {});
 
+/// Ends the test program with ctest's status for "skipped", and says why, where there are no pseudo-terminals: a chroot or container
+/// without /dev/pts. For cases tagged [terminal], which ctest runs by themselves.
+void need_terminal();
+
 /// REQUIREs an error as all programs report it: this status, nothing on standard output, and one line on standard error that
 /// begins with the program's name and holds all of `parts`.
 void check_error(const std::string& name, const std::vector<std::string>& arguments, int status, const std::vector<std::string>& parts,

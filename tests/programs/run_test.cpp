@@ -153,7 +153,8 @@ TEST_CASE("mla-run: a closed pipe ends it in silence, Ctrl-C ends the text clean
   }
 }
 
-TEST_CASE("mla-run on a terminal shows progress, then the whole prompt and the speed") {
+TEST_CASE("mla-run on a terminal shows progress, then the whole prompt and the speed", "[.terminal]") {
+  need_terminal();
   const Run run = run_program("mla-run", {"-n", "5", "-s", "1"}, {.terminal = true});
   CHECK(run.status == 0);
   const auto text = run.out.find("In the beginning");
