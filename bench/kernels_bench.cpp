@@ -45,7 +45,7 @@ void block_matmul(benchmark::State& state, quant::Type type) {
   report(state, m, weights.size());
 }
 
-void int8_product(benchmark::State& state, quant::Type type, bool many) {
+void int8_product(benchmark::State& state, quant::Type type, bool in_panels) {
   const std::int64_t m = state.range(0);
   const std::size_t row_bytes = quant::row_bytes(type, k);
   const std::vector<std::byte> weights(static_cast<std::size_t>(n) * row_bytes, std::byte{0x11});
@@ -55,10 +55,10 @@ void int8_product(benchmark::State& state, quant::Type type, bool many) {
   const kernels::Int8Rows rows = kernels::int8_rows_at(memory.data(), m, k);
   const kernels::Int8Kernels& kernel = *kernels::active_int8_kernels();
   for (std::int64_t i = 0; i < m; ++i) kernel.quantize(x.data() + i * k, k, rows.from(i));
-  const auto product = many ? kernel.gemm(type) : kernel.gemv(type);
+  const auto product = kernel.find(type);
   void* const aligned = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + 63) / 64 * 64);
   for (auto _ : state) {
-    product({rows, m, weights.data(), row_bytes, n, k, y.data(), n}, aligned);
+    product({rows, m, weights.data(), row_bytes, n, k, y.data(), n, in_panels}, aligned);
     benchmark::DoNotOptimize(y.data());
   }
   report(state, m, weights.size());
@@ -89,10 +89,10 @@ int main(int argc, char** argv) {
   for (std::uint32_t number = 0; number < 64; ++number) {
     if (quant::find_traits(number) == nullptr || kernels::active_int8_kernels() == nullptr) continue;
     const auto type = static_cast<quant::Type>(number);
-    if (kernels::active_int8_kernels()->gemv(type) == nullptr) continue;
-    for (const bool many : {false, true})
-      benchmark::RegisterBenchmark(((many ? "int8 gemm/" : "int8 gemv/") + std::string(quant::traits(type).name)).c_str(),
-                                   [=](benchmark::State& state) { int8_product(state, type, many); })
+    if (kernels::active_int8_kernels()->find(type) == nullptr) continue;
+    for (const bool in_panels : {false, true})
+      benchmark::RegisterBenchmark(((in_panels ? "int8 panels/" : "int8 rows/") + std::string(quant::traits(type).name)).c_str(),
+                                   [=](benchmark::State& state) { int8_product(state, type, in_panels); })
           ->ArgName("m")->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(16)->Arg(48)->Arg(512);
   }
   benchmark::Initialize(&argc, argv);

@@ -16,8 +16,8 @@ struct Int8Rows {
   std::int64_t n_chunks = 0;
   std::int8_t* q = nullptr;   // [m, n_chunks, 256], -127 to 127
   float* scale = nullptr;     // [m, n_chunks]
-  float* sums16 = nullptr;    // [m, n_chunks, 16] sums of q over 16 values
-  float* sums32 = nullptr;    // [m, n_chunks, 8]  … over 32
+  std::int16_t* sums16 = nullptr;  // [m, n_chunks, 16] sums of q over 16 values
+  std::int16_t* sums32 = nullptr;  // [m, n_chunks, 8]  … over 32
 
   bool is_empty() const noexcept { return q == nullptr; }
   /// The rows from this one on; of an empty view, an empty one.
@@ -32,15 +32,17 @@ inline std::int64_t n_chunks(std::int64_t columns) noexcept { return (columns + 
 std::size_t int8_rows_bytes(std::int64_t m, std::int64_t columns) noexcept;
 Int8Rows int8_rows_at(void* memory, std::int64_t m, std::int64_t columns) noexcept;
 
-/// y[i, j] = scale-weighted sum over k of a[i, k] · w[j, k], for i < m, j < n.
+/// y[i, j] = sum over k of a[i, k] · w[j, k], for i < m, j < n. Inside a block integers add up, exactly; a chunk of 256 values
+/// then adds to y in floats, chunk by chunk: the result is the same to the bit for every m, layout and instruction set.
 struct Int8Product {
   Int8Rows a;
   std::int64_t m;
-  const std::byte* w;  // [n, k] in blocks, rows row_bytes apart
+  const std::byte* w;  // [n, k] in blocks, rows row_bytes apart; or in panels of 16 · row_bytes, n then being whole panels
   std::size_t row_bytes;
   std::int64_t n, k;
   float* y;  // [m, n], rows ldy apart
   std::int64_t ldy;
+  bool in_panels = false;
 };
 
 /// The implementations of one instruction set.
@@ -48,13 +50,15 @@ struct Int8Kernels {
   /// Rounds a row x [k] to row 0 of `out`: nearest, ties to even.
   void (*quantize)(const float* x, std::int64_t k, const Int8Rows& out) noexcept;
   using ProductFn = void (*)(const Int8Product& p, void* scratch) noexcept;
-  ProductFn (*gemv)(quant::Type type) noexcept;  ///< for few rows of activations; nullptr: not for this type
-  ProductFn (*gemm)(quant::Type type) noexcept;  ///< for many
+  ProductFn (*find)(quant::Type type) noexcept;  ///< nullptr: not for this type
 };
 
 /// Scratch that a product needs, 64-byte aligned.
 constexpr std::size_t int8_scratch_bytes = 32 << 10;
 
+namespace scalar {
+extern const Int8Kernels int8;  // plain loops: the oracle of the others
+}
 namespace avx2 {
 extern const Int8Kernels int8;
 }

@@ -54,16 +54,15 @@ void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
   }
 }
 
-Int8Product int8_product(const MatmulParams& p) noexcept { return {p.x8, p.m, p.w.data, p.w.row_bytes, p.w.rows, p.w.cols, p.y, p.ldy}; }
-
 bool has_int8_kernel(quant::Type type) {
   const Int8Kernels* const kernels = active_int8_kernels();
-  return kernels != nullptr && kernels->gemv(type) != nullptr;
+  return kernels != nullptr && kernels->find(type) != nullptr;
 }
 bool suits_int8(const MatmulParams& p) { return !p.x8.is_empty() && has_int8_kernel(p.w.type); }
 
-void int8_gemv(const MatmulParams& p, std::span<float> scratch) { active_int8_kernels()->gemv(p.w.type)(int8_product(p), scratch.data()); }
-void int8_gemm(const MatmulParams& p, std::span<float> scratch) { active_int8_kernels()->gemm(p.w.type)(int8_product(p), scratch.data()); }
+void int8_product(const MatmulParams& p, std::span<float> scratch) {
+  active_int8_kernels()->find(p.w.type)({p.x8, p.m, p.w.data, p.w.row_bytes, p.w.rows, p.w.cols, p.y, p.ldy, p.w.in_panels}, scratch.data());
+}
 
 struct Candidate {
   const char* name;
@@ -73,8 +72,7 @@ struct Candidate {
 
 // First that suits wins. Where one kernel for few rows gives way to another for many is measured (docs/kernels.md).
 constexpr Candidate candidates[] = {
-    {"int8 gemv", [](const MatmulParams& p) { return p.m < 4 && suits_int8(p); }, int8_gemv},
-    {"int8 gemm", suits_int8, int8_gemm},
+    {"int8", suits_int8, int8_product},
     {"row by row", [](const MatmulParams& p) { return p.m < 6; }, row_by_row},
     {"f32 sgemm", [](const MatmulParams& p) { return p.w.type == quant::Type::f32; }, float_weights_sgemm},
     {"strips sgemm", [](const MatmulParams&) { return true; }, strips_sgemm},

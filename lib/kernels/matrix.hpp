@@ -7,17 +7,21 @@
 
 namespace mla::kernels {
 
-/// A weight matrix [rows, cols], row-major; each row is a whole number of blocks. Doesn't own its memory.
+/// A weight matrix [rows, cols]; each row is a whole number of blocks. Row-major, or in panels of sixteen rows
+/// (kernels/panels.hpp), which take the same bytes. Doesn't own its memory.
 struct Matrix {
   const std::byte* data = nullptr;
   quant::Type type = quant::Type::f32;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   std::size_t row_bytes = 0;
+  bool in_panels = false;
 
+  /// Of a matrix in panels only where a panel begins.
   const std::byte* row(std::int64_t i) const noexcept { return data + static_cast<std::size_t>(i) * row_bytes; }
-  /// Rows first … first + count - 1 as a matrix of their own.
-  Matrix slice(std::int64_t first, std::int64_t count) const noexcept { return {row(first), type, count, cols, row_bytes}; }
+  /// Rows first … first + count - 1 as a matrix of their own; whole panels of a matrix in panels.
+  Matrix slice(std::int64_t first, std::int64_t count) const noexcept { return {row(first), type, count, cols, row_bytes, in_panels}; }
+  std::size_t bytes() const noexcept { return static_cast<std::size_t>(rows) * row_bytes; }
   explicit operator bool() const noexcept { return data != nullptr; }
 };
 

@@ -43,12 +43,15 @@ void quantize_row(const float* x, int64_t k, const Int8Rows& out) noexcept {
       const __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), q), _mm256_set1_epi16(1));
       __m128i low = _mm256_castsi256_si128(fours), high = _mm256_extracti128_si256(fours, 1);
       const __m128i both = _mm_hadd_epi32(_mm_hadd_epi32(low, high), _mm_setzero_si128());
-      const float sum0 = (float)_mm_cvtsi128_si32(both), sum1 = (float)_mm_extract_epi32(both, 1);
-      out.sums16[c * 16 + 2 * b] = sum0, out.sums16[c * 16 + 2 * b + 1] = sum1;
-      out.sums32[c * 8 + b] = sum0 + sum1;
+      const int sum0 = _mm_cvtsi128_si32(both), sum1 = _mm_extract_epi32(both, 1);
+      out.sums16[c * 16 + 2 * b] = (int16_t)sum0, out.sums16[c * 16 + 2 * b + 1] = (int16_t)sum1;
+      out.sums32[c * 8 + b] = (int16_t)(sum0 + sum1);
     }
   }
 }
+
+/// Values of IQ4_NL and IQ4_XS (quant/iq4_values.hpp).
+inline __m128i iq4_table() { return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113); }
 
 }  // namespace
 }  // namespace mla::kernels

@@ -1,0 +1,155 @@
+// The same products in plain loops: the oracle of the vector kernels, which give the same bits.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/int8.hpp"
+#include "kernels/panel/layout.hpp"
+#include "quant/half.hpp"
+#include "quant/iq4_values.hpp"
+
+namespace mla::kernels {
+namespace {
+
+constexpr int Lanes = 16;
+struct I {
+  uint32_t lane[Lanes];
+};
+template <typename Op>
+I each(Op op) {
+  I result;
+  for (int i = 0; i < Lanes; ++i) result.lane[i] = op(i);
+  return result;
+}
+I operator&(I a, I b) { return each([&](int i) { return a.lane[i] & b.lane[i]; }); }
+I operator|(I a, I b) { return each([&](int i) { return a.lane[i] | b.lane[i]; }); }
+I operator^(I a, I b) { return each([&](int i) { return a.lane[i] ^ b.lane[i]; }); }
+I load(const void* p) {
+  I x;
+  memcpy(&x, p, sizeof x);
+  return x;
+}
+void store(void* p, I x) { memcpy(p, &x, sizeof x); }
+I all(int x) { return each([&](int) { return (uint32_t)x; }); }
+I shr(I x, int n) { return each([&](int i) { return x.lane[i] >> n; }); }
+template <int n>
+I shr(I x) { return shr(x, n); }
+template <int n>
+I shl(I x) { return each([&](int i) { return x.lane[i] << n; }); }
+I minus(I a, I b) { return each([&](int i) { return a.lane[i] - b.lane[i]; }); }
+I sign_extended(I x) { return each([&](int i) { return (uint32_t)(int32_t)(int8_t)x.lane[i]; }); }
+uint16_t half_of(const uint8_t* p, int i) {
+  uint16_t bits;
+  memcpy(&bits, p + 2 * i, sizeof bits);
+  return bits;
+}
+I load_halves(const uint8_t* p) { return each([&](int i) { return (uint32_t)half_of(p, i); }); }
+void store_halves(float* to, const uint8_t* p) {
+  for (int i = 0; i < Lanes; ++i) to[i] = quant::f16_to_f32(half_of(p, i));
+}
+I look_up_iq4(I index) {
+  return each([&](int i) {
+    uint32_t x = 0;
+    for (int byte = 0; byte < 4; ++byte) x |= (uint32_t)(uint8_t)quant::iq4_values[index.lane[i] >> (8 * byte) & 15] << (8 * byte);
+    return x;
+  });
+}
+I scale_lanes(I x) { return x; }
+
+constexpr bool flips_signed = false;
+constexpr int tile_tokens = 1;
+
+template <typename F>
+void interleave_block(const uint8_t* block, int64_t row_bytes, int n_rows, uint8_t* panel);
+
+#include "kernels/panel/formats.inc"
+#include "kernels/panel/products.inc"
+
+template <typename F>
+void interleave_block(const uint8_t* block, int64_t row_bytes, int n_rows, uint8_t* panel) {
+  constexpr PanelLayout l = F::layout;
+  memset(panel, 0, (size_t)(panel_rows * l.block_bytes));
+  for (int row = 0; row < n_rows; ++row, block += row_bytes) {
+    uint8_t* out = panel;
+    for (int i = 0; i < l.n_halves; ++i, out += 2 * panel_rows) memcpy(out + 2 * row, block + l.halves_at + 2 * i, 2);
+    if (l.fifth_bits_at >= 0) {
+      for (int i = 0; i < 32; ++i) out[4 * row + i % 4] |= (uint8_t)((block[l.fifth_bits_at + i / 8] >> i % 8 & 1) << i / 4);
+      out += 4 * panel_rows;
+    }
+    for (int i = 0; i < l.n_words; ++i, out += 4 * panel_rows) memcpy(out + 4 * row, block + l.words_at + 4 * i, 4);
+  }
+}
+
+/// Sum over `words` words of four products, for one row of a chunk.
+template <typename F>
+int32_t dot(const Chunk<F>& w, int row, int first, int words, const int8_t* x) {
+  int32_t sum = 0;
+  for (int k = first; k < first + words; ++k)
+    for (int i = 0; i < 4; ++i) {
+      const uint8_t q = w.q[k][4 * row + i];
+      sum += (F::is_signed ? (int8_t)q : q) * x[4 * k + i];
+    }
+  return sum;
+}
+
+template <typename F, int T>
+void multiply_tile(const Chunk<F>* chunks, int n, const Activations& x, float (*out)[16]) {
+  static_assert(T == 1);
+  for (int c = 0; c < n; ++c) {
+    const Chunk<F>& w = chunks[c];
+    const float scale = *x.scale_of(0, c);
+    for (int row = 0; row < panel_rows; ++row) {
+      float& y = out[0][row];
+      if constexpr (F::is_super) {
+        constexpr int words = F::group / 4;
+        int32_t sum = 0, minimum = 0;
+        for (int g = 0; g < groups<F>; ++g) {
+          const int group_sum = x.pair<F>(0, c, g / 2)[g % 2];
+          sum += w.scale[g][row] * (dot(w, row, g * words, words, x.quants(0, c)) - F::zero * group_sum);
+          if constexpr (F::has_min) minimum += (int16_t)(w.minimum[g / 2][row] >> (g % 2 * 16)) * group_sum;
+        }
+        y = fmaf((float)sum, w.d[row] * scale, y);
+        if constexpr (F::has_min) y = fmaf(-(float)minimum, w.dmin[row] * scale, y);
+      } else {
+        float total = 0;
+        for (int b = 0; b < w.n_blocks; ++b) {
+          const int block_sum = x.halves(0, c, b)[0] + x.halves(0, c, b)[1];
+          total = fmaf((float)(dot(w, row, 8 * b, 8, x.quants(0, c)) - F::zero * block_sum), w.scale[b][row], total);
+          if constexpr (F::has_min) total = fmaf((float)block_sum, w.minimum[b][row], total);
+        }
+        y = fmaf(total, scale, y);
+      }
+    }
+  }
+}
+
+/// As quantize_row() of the vector kernels, to the bit.
+void quantize_row(const float* x, int64_t k, const Int8Rows& out) noexcept {
+  for (int64_t c = 0; c < out.n_chunks; ++c) {
+    const int64_t n = k - c * 256 < 256 ? k - c * 256 : 256;
+    float max = 0, nan_or_0 = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const float v = x[c * 256 + i];
+      max = fabsf(v) > max ? fabsf(v) : max;
+      if (!isfinite(v)) nan_or_0 = NAN;
+    }
+    const bool usable = max >= 1e-30f && nan_or_0 == 0;
+    const float inverse = usable ? 127.0f / max : 0.0f;
+    out.scale[c] = (usable ? max / 127.0f : 0.0f) + nan_or_0;
+    memset(out.sums16 + c * 16, 0, 16 * sizeof(int16_t));
+    memset(out.sums32 + c * 8, 0, 8 * sizeof(int16_t));
+    for (int64_t i = 0; i < 256; ++i) {
+      const auto q = usable && i < n ? (int8_t)lrintf(x[c * 256 + i] * inverse) : (int8_t)0;
+      out.q[c * 256 + i] = q;
+      out.sums16[c * 16 + i / 16] = (int16_t)(out.sums16[c * 16 + i / 16] + q);
+      out.sums32[c * 8 + i / 32] = (int16_t)(out.sums32[c * 8 + i / 32] + q);
+    }
+  }
+}
+
+}  // namespace
+
+namespace scalar {
+const Int8Kernels int8 = {quantize_row, find_product};
+}
+}  // namespace mla::kernels
