@@ -2,11 +2,13 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <vector>
 
 #include <mla/batch.hpp>
 #include <mla/host.hpp>
 #include <mla/kv_cache.hpp>
 #include <mla/model.hpp>
+#include <mla/op_timing.hpp>
 
 namespace mla {
 
@@ -21,6 +23,7 @@ struct ContextOptions {
   std::shared_ptr<ThreadPool> thread_pool = nullptr;  ///< a pool to use instead
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   AbortCallback abort = nullptr;           ///< polled while computing
+  bool time_ops = false;                   ///< keep op_timings(); costs nothing when off, some clock reads per layer when on
 };
 
 /// Activations, logits and threads for one stream of computation. Used by one thread at a time;
@@ -47,6 +50,11 @@ class Context {
   KvCache& cache() noexcept;
   const ContextOptions& options() const noexcept;
   int n_threads() const noexcept;
+
+  /// Where the time of decode() went since the context was made or reset_op_timings(): operations that ran, in the order of
+  /// the forward pass; their seconds add up to the time spent computing. Empty without ContextOptions::time_ops.
+  std::vector<OpTiming> op_timings() const;
+  void reset_op_timings() noexcept;
 
   /// Makes a running decode() stop with Status::aborted within 200 ms; from any thread. Without effect on later calls.
   void abort() noexcept;

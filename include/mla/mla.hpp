@@ -10,6 +10,7 @@
 #include <mla/inspect.hpp>
 #include <mla/kv_cache.hpp>
 #include <mla/model.hpp>
+#include <mla/op_timing.hpp>
 #include <mla/sampler.hpp>
 #include <mla/tokenizer.hpp>
 #include <mla/types.hpp>

@@ -14,6 +14,7 @@ namespace {
 
 using kernels::sgemm;
 using kernels::Transpose;
+using platform::Op;
 
 constexpr int block_rows = 2048;   // (query, head) rows worked on at once: bounds the workspace
 constexpr int row_tile = 128;      // rows of a task; with a tile of keys they stay in the second-level cache
@@ -76,7 +77,7 @@ void absorb_queries(const Params& p, const Block& block, const Workspace& w, pla
 
 // A tile of rows against a run of pages: weights of the softmax and the weighted sum of latents, not yet divided.
 void attend_tile(const Params& p, const Block& block, std::span<const cache::PageView> pages, int tile_index, const Workspace& w,
-                 float* out, SoftmaxState* states, std::span<float> scratch) {
+                 float* out, SoftmaxState* states, std::span<float> scratch, platform::OpTimer::ThreadLaps laps) {
   const CacheShape& s = p.shape;
   const std::int64_t width = s.n_latent + s.n_rope;
   const int first_row = tile_index * row_tile, n = std::min(row_tile, block.n_rows - first_row);
@@ -95,10 +96,14 @@ void attend_tile(const Params& p, const Block& block, std::span<const cache::Pag
       cache::read_part(p.row_format->key, row, 0, s.n_latent, keys + i * width);
       cache::read_part(p.row_format->rope, row, 0, s.n_rope, keys + i * width + s.n_latent);
     }
+    laps.lap(Op::rows, {static_cast<std::uint64_t>(tile.n) * p.row_format->bytes, 0});
     sgemm({w.queries + first_row * width, width, keys, width, Transpose::yes, scores, tile_keys, n, tile.n, width, 0.0f});
+    laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * tile.n * width)});
     for (int i = 0; i < n; ++i)
       softmax_step(tile, position(i), scores + std::int64_t{i} * tile_keys, states[i], out + std::int64_t{i} * s.n_latent, s.n_latent);
+    laps.lap(Op::softmax);
     sgemm({scores, tile_keys, keys, width, Transpose::no, out, s.n_latent, n, s.n_latent, tile.n, 1.0f});
+    laps.lap(Op::kqv, {0, 2 * static_cast<std::uint64_t>(std::int64_t{n} * tile.n * s.n_latent)});
   }
 }
 
@@ -147,15 +152,20 @@ void absorbed_form(const Params& p, const SequenceRows& rows, std::span<float> w
   const Workspace w(s, workspace);
   for (int begin = 0; begin < rows.n_rows; begin += queries_per_block(s)) {
     const Block block(s, rows, begin);
+    const auto n_heads = static_cast<std::uint64_t>(s.n_heads);
     absorb_queries(p, block, w, executor);
+    executor.ops().lap(Op::q_k_b, kernels::work_of(p.weights.k_b.first, block.n_queries) * n_heads);
     executor.parallel_for(block.n_tiles * block.n_splits, [&](int task, int thread) {
       const auto split = static_cast<std::size_t>(task % block.n_splits) * block.pages_per_split;
       attend_tile(p, block, rows.pages.subspan(split, std::min(block.pages_per_split, rows.pages.size() - split)),
                   task / block.n_splits, w, w.partial_out + std::int64_t{task} * row_tile * s.n_latent,
-                  w.partial + std::int64_t{task} * row_tile, executor.scratch(thread));
+                  w.partial + std::int64_t{task} * row_tile, executor.scratch(thread), executor.ops().thread_laps(thread));
     });
+    executor.ops().join(Op::attention_wait);
     executor.parallel_for(block.n_tiles, [&](int tile, int) { merge_tile(s, block, tile, w); });
+    executor.ops().lap(Op::kqv_merge);
     latents_to_values(p, block, w, executor);
+    executor.ops().lap(Op::v_b, kernels::work_of(p.weights.v_b.first, block.n_queries) * n_heads);
   }
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 using kernels::sgemm;
 using kernels::Transpose;
+using platform::Op;
 
 constexpr int query_block = 128;  // scores of a block against a tile stay in the second-level cache
 
@@ -51,7 +52,7 @@ class HeadTiles {
     if (p.layout == CacheLayout::latent) expansion_.emplace(p.weights, p.shape, head, scratch.weights);
   }
 
-  void load(const KeyTile& tile) const {
+  void load(const KeyTile& tile, platform::OpTimer::ThreadLaps& laps) const {
     const int key_width = s_.n_nope + s_.n_rope;
     for (int i = 0; i < tile.n; ++i) {
       const std::byte* row = tile.rows[static_cast<std::size_t>(i)];
@@ -63,10 +64,20 @@ class HeadTiles {
         cache::read_part(p_.row_format->value, row, head_ * s_.n_value, s_.n_value, scratch_.values + i * s_.n_value);
       }
     }
-    if (expansion_) expansion_->run(scratch_.latents, s_.n_latent, tile.n, scratch_.keys, key_width, scratch_.values, s_.n_value);
+    laps.lap(Op::rows, {static_cast<std::uint64_t>(tile.n) * bytes_per_row(), 0});
+    if (!expansion_) return;
+    expansion_->run(scratch_.latents, s_.n_latent, tile.n, scratch_.keys, key_width, scratch_.values, s_.n_value);
+    laps.lap(Op::kv_b, {0, expansion_work(p_.weights, tile.n).operations});
   }
 
  private:
+  // Of a cache row, for one head.
+  std::uint64_t bytes_per_row() const noexcept {
+    if (expansion_) return p_.row_format->bytes;
+    const auto part = [](const cache::RowPart& row, int count) { return quant::row_bytes(row.type, count); };
+    return part(p_.row_format->key, s_.n_nope) + part(p_.row_format->rope, s_.n_rope) + part(p_.row_format->value, s_.n_value);
+  }
+
   const Params& p_;
   const CacheShape& s_;
   int head_;
@@ -75,10 +86,11 @@ class HeadTiles {
 };
 
 // One head of one sequence: all its queries meet each tile of keys once.
-void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<float> memory) {
+void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<float> memory, platform::OpTimer::ThreadLaps laps) {
   const CacheShape& s = p.shape;
   const HeadScratch scratch(s, memory);
   const HeadTiles tiles(p, head, scratch);
+  if (p.layout == CacheLayout::latent) laps.lap(Op::kv_b, expansion_work(p.weights, 0));
   const std::int64_t key_width = s.n_nope + s.n_rope, q_stride = s.n_heads * key_width;
   const std::int64_t out_stride = std::int64_t{s.n_heads} * s.n_value;
   const float* q = p.q + rows.first_row * q_stride + head * key_width;
@@ -92,15 +104,18 @@ void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<
     const auto pages = rows.pages.subspan(first, std::min<std::size_t>(tile_pages, rows.pages.size() - first));
     const KeyTile tile(pages, p.layer_offset, p.row_format->bytes, positions[rows.n_rows - 1]);
     if (tile.n == 0) continue;
-    tiles.load(tile);
+    tiles.load(tile, laps);
     for (int begin = 0; begin < rows.n_rows; begin += query_block) {
       const int n = std::min(query_block, rows.n_rows - begin);
       if (positions[begin + n - 1] < tile.min_position) continue;  // wholly above the diagonal
       sgemm({q + begin * q_stride, q_stride, scratch.keys, key_width, Transpose::yes, scratch.scores, tile_keys, n, tile.n, key_width, 0.0f});
+      laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * tile.n * key_width)});
       for (int i = 0; i < n; ++i)
         softmax_step(tile, positions[begin + i], scratch.scores + std::int64_t{i} * tile_keys, scratch.states[begin + i],
                      out + (begin + i) * out_stride, s.n_value);
+      laps.lap(Op::softmax);
       sgemm({scratch.scores, tile_keys, scratch.values, s.n_value, Transpose::no, out + begin * out_stride, out_stride, n, s.n_value, tile.n, 1.0f});
+      laps.lap(Op::kqv, {0, 2 * static_cast<std::uint64_t>(std::int64_t{n} * tile.n * s.n_value)});
     }
   }
   for (int i = 0; i < rows.n_rows; ++i)
@@ -112,7 +127,9 @@ void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<
 std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexcept { return HeadScratch::floats(shape, n_ubatch); }
 
 void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor) {
-  executor.parallel_for(p.shape.n_heads, [&](int head, int thread) { attend_head(p, rows, head, executor.scratch(thread)); });
+  executor.parallel_for(p.shape.n_heads,
+                        [&](int head, int thread) { attend_head(p, rows, head, executor.scratch(thread), executor.ops().thread_laps(thread)); });
+  executor.ops().join(Op::attention_wait);
 }
 
 }  // namespace mla::attention

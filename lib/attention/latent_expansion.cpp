@@ -30,4 +30,9 @@ void LatentExpansion::run(const float* latents, std::int64_t latent_stride, int 
                   shape_.n_latent, 0.0f});
 }
 
+platform::Work expansion_work(const LatentWeights& weights, std::int64_t n) noexcept {
+  const kernels::Matrix& keys = weights.k_nope ? weights.k_nope.first : weights.k_b.first;
+  return kernels::work_of(keys, n) + kernels::work_of(weights.v_b.first, n);
+}
+
 }  // namespace mla::attention

@@ -38,7 +38,9 @@ class Context::Impl {
         cache(make_cache(*model, o)),
         pool(o.thread_pool ? o.thread_pool : make_thread_pool(o.n_threads)),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
-        forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {}
+        forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
+    if (o.time_ops) executor.ops().enable(pool->n_threads());
+  }
 
   void decode(const Batch& batch);
   std::span<const float> logits(int i) const;
@@ -203,6 +205,19 @@ const std::shared_ptr<const Model>& Context::model() const noexcept { return imp
 KvCache& Context::cache() noexcept { return *impl_->cache; }
 const ContextOptions& Context::options() const noexcept { return impl_->options; }
 int Context::n_threads() const noexcept { return impl_->pool->n_threads(); }
+
+std::vector<OpTiming> Context::op_timings() const {
+  std::vector<OpTiming> timings;
+  for (std::size_t i = 0; i < platform::n_ops; ++i) {
+    const auto op = static_cast<platform::Op>(i);
+    const platform::OpTotal& total = impl_->executor.ops().total(op);
+    if (total.calls > 0) timings.push_back({platform::op_name(op), total.seconds, total.calls, total.work.bytes, total.work.operations});
+  }
+  return timings;
+}
+
+void Context::reset_op_timings() noexcept { impl_->executor.ops().reset(); }
+
 void Context::abort() noexcept { impl_->executor.abort(); }
 
 }  // namespace mla

@@ -11,6 +11,9 @@
 namespace mla::engine {
 namespace {
 
+using kernels::work_of;
+using platform::Op;
+
 std::int64_t widest_ffn(const model::Config& c) noexcept {
   return std::max<std::int64_t>(c.n_ff, std::int64_t{c.n_ff_expert} * c.n_experts_shared);
 }
@@ -48,7 +51,9 @@ std::size_t Forward::scratch_floats(const model::LoadedModel& model, int n_ubatc
 }
 
 void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor) {
+  executor.ops().start();
   rope_.angles(ubatch.positions, cosines_, sines_);
+  executor.ops().lap(Op::rope);
   embed(ubatch, executor);
   for (int layer = 0; layer < model_.config.shape.n_layers; ++layer) {
     const model::LayerWeights& w = model_.layers[static_cast<std::size_t>(layer)];
@@ -67,12 +72,13 @@ void Forward::embed(const Ubatch& ubatch, platform::Executor& executor) {
   const std::int64_t n_embd = model_.config.n_embd;
   if (!ubatch.embeddings.empty()) {
     std::ranges::copy(ubatch.embeddings, residual_);
-    return;
+    return executor.ops().lap(Op::embed);
   }
   const kernels::Matrix& table = model_.token_embedding;
   executor.parallel_for(ubatch.n_tokens(), [&](int t, int) {
     quant::dequantize(table.type, table.row(ubatch.tokens[static_cast<std::size_t>(t)]), residual_ + t * n_embd, n_embd);
   });
+  executor.ops().lap(Op::embed, {static_cast<std::uint64_t>(ubatch.n_tokens()) * table.row_bytes, 0});
 }
 
 // residual += W_o · attention(norm(residual))
@@ -83,6 +89,7 @@ void Forward::attention_block(const model::LayerWeights& w, int layer, const Uba
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
     kernels::rms_norm(residual_ + t * n_embd, w.attention_norm, c.rms_eps, normed_ + t * n_embd, n_embd);
   });
+  executor.ops().lap(Op::norm);
   project_queries(w, ubatch, executor);
   project_latents(w, ubatch, executor);
   store_rows(w, layer, ubatch, cache, executor);
@@ -90,7 +97,9 @@ void Forward::attention_block(const model::LayerWeights& w, int layer, const Uba
                   ubatch.positions.data(), ubatch.sequences, attended_},
                  executor);
   multiply(attended_, n, w.attention_out, block_out_, executor);
+  executor.ops().lap(Op::kqv_out, work_of(w.attention_out, n));
   executor.parallel_for(static_cast<int>(n), [&](int t, int) { kernels::add_scaled(residual_ + t * n_embd, block_out_ + t * n_embd, 1.0f, n_embd); });
+  executor.ops().lap(Op::residual);
 }
 
 // q = W_q · h, or W_qb · norm(W_qa · h); rotated, and multiplied with the scale of the scores.
@@ -100,13 +109,17 @@ void Forward::project_queries(const model::LayerWeights& w, const Ubatch& ubatch
   const std::int64_t n = ubatch.n_tokens(), head_width = s.n_nope + s.n_rope, q_width = s.n_heads * head_width, pairs = s.n_rope / 2;
   if (c.q_lora_rank == 0) {
     multiply(normed_, n, w.q, q_, executor);
+    executor.ops().lap(Op::q, work_of(w.q, n));
   } else {
     const std::int64_t rank = c.q_lora_rank;
     multiply(normed_, n, w.q_a, q_latent_, executor);
+    executor.ops().lap(Op::q, work_of(w.q_a, n));
     executor.parallel_for(static_cast<int>(n), [&](int t, int) {
       kernels::rms_norm(q_latent_ + t * rank, w.q_a_norm, c.rms_eps, q_latent_ + t * rank, rank);
     });
+    executor.ops().lap(Op::norm);
     multiply(q_latent_, n, w.q_b, q_, executor);
+    executor.ops().lap(Op::q, work_of(w.q_b, n));
   }
   const float scale = c.score_scale();
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
@@ -115,6 +128,7 @@ void Forward::project_queries(const model::LayerWeights& w, const Ubatch& ubatch
     for (int head = 0; head < s.n_heads; ++head)
       kernels::rope_interleaved(q + head * head_width + s.n_nope, cosines_.data() + t * pairs, sines_.data() + t * pairs, pairs);
   });
+  executor.ops().lap(Op::rope);
 }
 
 // (c, k_pe) = W_kva · h; the norm is for c alone, the rotation for k_pe alone.
@@ -123,11 +137,13 @@ void Forward::project_latents(const model::LayerWeights& w, const Ubatch& ubatch
   const CacheShape& s = c.shape;
   const std::int64_t n = ubatch.n_tokens(), width = s.n_latent + s.n_rope, pairs = s.n_rope / 2;
   multiply(normed_, n, w.kv_a, kv_, executor);
+  executor.ops().lap(Op::kv_a, work_of(w.kv_a, n));
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
     float* latent = kv_ + t * width;
     kernels::rms_norm(latent, w.kv_a_norm, c.rms_eps, latent, s.n_latent);
     kernels::rope_interleaved(latent + s.n_latent, cosines_.data() + t * pairs, sines_.data() + t * pairs, pairs);
   });
+  executor.ops().lap(Op::rope);
 }
 
 void Forward::store_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor) {
@@ -141,6 +157,7 @@ void Forward::store_rows(const model::LayerWeights& w, int layer, const Ubatch& 
       attention::LatentExpansion(w.latent, s, head, executor.scratch(thread))
           .run(kv_, width, static_cast<int>(n), heads_kv_ + std::int64_t{head} * s.n_nope, k_width, values + std::int64_t{head} * s.n_value, v_width);
     });
+    executor.ops().lap(Op::kv_b, attention::expansion_work(w.latent, n) * static_cast<std::uint64_t>(s.n_heads));
   }
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
     std::byte* row = cache.row(ubatch.rows[static_cast<std::size_t>(t)], layer);
@@ -148,6 +165,7 @@ void Forward::store_rows(const model::LayerWeights& w, int layer, const Ubatch& 
     cache::write_part(cache.format.rope, kv_ + t * width + s.n_latent, row);
     if (expanded) cache::write_part(cache.format.value, values + t * v_width, row);
   });
+  executor.ops().lap(Op::cache, {static_cast<std::uint64_t>(n) * cache.format.bytes, 0});
 }
 
 // residual += ffn(norm(residual)): dense, or the shared expert and the routed ones.
@@ -157,9 +175,12 @@ void Forward::feed_forward_block(const model::LayerWeights& w, int layer, int n_
   executor.parallel_for(n_tokens, [&](int t, int) {
     kernels::rms_norm(residual_ + t * n_embd, w.ffn_norm, c.rms_eps, normed_ + t * n_embd, n_embd);
   });
+  executor.ops().lap(Op::norm);
   if (w.dense.gate) {
-    layers::ffn(w.dense, normed_, n_tokens, block_out_, {hidden_, up_, rounded_}, executor);
+    const layers::FfnOps ops = c.has_experts(layer) ? layers::FfnOps{Op::shared_gate_up, Op::shared_down} : layers::FfnOps{Op::dense_gate_up, Op::dense_down};
+    layers::ffn(w.dense, normed_, n_tokens, block_out_, {hidden_, up_, rounded_}, ops, executor);
     executor.parallel_for(n_tokens, [&](int t, int) { kernels::add_scaled(residual_ + t * n_embd, block_out_ + t * n_embd, 1.0f, n_embd); });
+    executor.ops().lap(Op::residual);
   }
   if (c.has_experts(layer)) experts_->run(w.experts, normed_, n_tokens, residual_, executor);
 }
@@ -169,7 +190,9 @@ void Forward::output(const Ubatch& ubatch, float* logits, platform::Executor& ex
   for (std::int64_t i = 0; i < n; ++i)
     kernels::rms_norm(residual_ + ubatch.logit_rows[static_cast<std::size_t>(i)] * n_embd, model_.output_norm, model_.config.rms_eps,
                       normed_ + i * n_embd, n_embd);
+  executor.ops().lap(Op::norm);
   multiply(normed_, n, model_.output, logits, executor);
+  if (n > 0) executor.ops().lap(Op::output, work_of(model_.output, n));
 }
 
 }  // namespace mla::engine

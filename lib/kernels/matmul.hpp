@@ -32,6 +32,11 @@ constexpr std::int64_t tile_columns = 2048;
 /// Scratch that matmul_on_this_thread() needs, in floats: a strip, or one whole row.
 std::size_t matmul_scratch_floats(std::int64_t widest_row) noexcept;
 
+/// What the product of m rows with w has to do.
+inline platform::Work work_of(const Matrix& w, std::int64_t m) noexcept {
+  return {static_cast<std::uint64_t>(w.rows) * w.row_bytes, 2 * static_cast<std::uint64_t>(m * w.rows * w.cols)};
+}
+
 /// The product on the calling thread; picks the first of the candidates (matmul.cpp) that suits.
 void matmul_on_this_thread(const MatmulParams& p, std::span<float> scratch);
 

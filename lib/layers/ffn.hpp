@@ -20,7 +20,12 @@ struct FfnMemory {
   std::span<std::byte> rounded;  ///< int8_rows_bytes() of m rows as wide as x or hidden
 };
 
+/// What its two steps are timed as.
+struct FfnOps {
+  platform::Op gate_up, down;
+};
+
 /// y = ffn(x): x, y [m, n_embd].
-void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, platform::Executor& executor);
+void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, FfnOps ops, platform::Executor& executor);
 
 }  // namespace mla::layers

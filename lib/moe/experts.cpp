@@ -38,6 +38,7 @@ void Experts::route_tokens(const ExpertWeights& w, const float* x, int n_tokens,
     const auto t = static_cast<std::size_t>(token);
     route(params_, {logits_ + t * experts, experts}, bias, {selection_ + t * experts, experts}, {choices_.data() + t * used, used});
   });
+  executor.ops().lap(platform::Op::router, kernels::work_of(w.router, n_tokens));
 }
 
 // Counting sort of (token, choice) pairs by expert; tokens keep their order within one.
@@ -56,6 +57,11 @@ void Experts::group_by_expert(int n_tokens) {
   begin_[0] = 0;
 }
 
+// One matrix of every expert that was hit, n_slots rows in all of them together.
+platform::Work Experts::work_of_hit(const kernels::Matrix& w, int n_slots) const noexcept {
+  return {kernels::work_of(w, 0).bytes * hit_.size(), kernels::work_of(w, n_slots).operations};
+}
+
 void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y, platform::Executor& executor) {
   route_tokens(w, x, n_tokens, executor);
   group_by_expert(n_tokens);
@@ -64,6 +70,7 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
     for (int i = 0; i < used; ++i)
       std::copy_n(x + token * n_embd_, n_embd_, inputs_ + slot_[static_cast<std::size_t>(token * used + i)] * n_embd_);
   });
+  executor.ops().lap(platform::Op::experts_sort);
 
   const int n_slots = n_tokens * used;
   kernels::Int8Rows x8 = kernels::round_rows(inputs_, n_embd_, n_slots, n_embd_, {w.gate.first.type, w.up.first.type}, rounded_, executor);
@@ -81,6 +88,7 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
                   layers::gated_hidden_tile(expert, inputs_ + first * n_embd_, x8.from(first), m, tile, hidden_ + first * n_ff_,
                                             up_ + first * n_ff_, scratch);
                 });
+  executor.ops().lap(platform::Op::experts_gate_up, work_of_hit(w.gate.first, n_slots) + work_of_hit(w.up.first, n_slots));
   x8 = kernels::round_rows(hidden_, n_ff_, n_slots, n_ff_, {w.down.first.type}, rounded_, executor);
   for_each_tile(kernels::n_tiles(w.down.first),
                 [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
@@ -88,6 +96,7 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
                       kernels::tile_of({hidden_ + first * n_ff_, n_ff_, m, expert.down, outputs_ + first * n_embd_, n_embd_, x8.from(first)}, tile),
                       scratch);
                 });
+  executor.ops().lap(platform::Op::experts_down, work_of_hit(w.down.first, n_slots));
 
   executor.parallel_for(n_tokens, [&](int token, int) {
     for (int i = 0; i < used; ++i) {
@@ -95,6 +104,7 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
       kernels::add_scaled(y + token * n_embd_, outputs_ + slot_[pair] * n_embd_, choices_[pair].weight, n_embd_);
     }
   });
+  executor.ops().lap(platform::Op::experts_sum);
 }
 
 }  // namespace mla::moe

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "platform/memory.hpp"
+#include "platform/op_timer.hpp"
 
 namespace mla::platform {
 
@@ -24,6 +25,8 @@ class Executor {
 
   /// Forgets an earlier abort; called where a decode begins, on the thread that computes.
   void start() noexcept;
+  /// Times the operations; off unless enabled. Used by the thread that computes.
+  OpTimer& ops() noexcept { return ops_; }
   void abort() noexcept { aborted_.store(true, std::memory_order_relaxed); }
 
   /// Scratch memory of a thread, 64-byte aligned; contents are lost between tasks.
@@ -55,6 +58,7 @@ class Executor {
   std::atomic<bool> aborted_{false};
   std::thread::id owner_;
   std::chrono::steady_clock::time_point last_poll_;
+  OpTimer ops_;
 };
 
 }  // namespace mla::platform
