@@ -44,9 +44,20 @@ uint16_t half_of(const uint8_t* p, int i) {
   return bits;
 }
 I load_halves(const uint8_t* p) { return each([&](int i) { return (uint32_t)half_of(p, i); }); }
-void store_halves(float* to, const uint8_t* p) {
-  for (int i = 0; i < Lanes; ++i) to[i] = quant::f16_to_f32(half_of(p, i));
+struct Floats {
+  float lane[Lanes];
+};
+Floats load_floats(const float* p) {
+  Floats x;
+  memcpy(&x, p, sizeof x);
+  return x;
 }
+Floats load_half_floats(const uint8_t* p) {
+  Floats x;
+  for (int i = 0; i < Lanes; ++i) x.lane[i] = quant::f16_to_f32(half_of(p, i));
+  return x;
+}
+void store(float* p, Floats x) { memcpy(p, &x, sizeof x); }
 I look_up_iq4(I index) {
   return each([&](int i) {
     uint32_t x = 0;
@@ -58,6 +69,10 @@ I scale_lanes(I x) { return x; }
 
 constexpr bool flips_signed = false;
 constexpr int tile_tokens = 1;
+
+struct Activations;
+template <typename F, int T, typename Weights>
+void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
 
 template <typename F>
 void interleave_block(const uint8_t* block, int64_t row_bytes, int n_rows, uint8_t* panel);
@@ -80,46 +95,58 @@ void interleave_block(const uint8_t* block, int64_t row_bytes, int n_rows, uint8
   }
 }
 
-/// Sum over `words` words of four products, for one row of a chunk.
-template <typename F>
-int32_t dot(const Chunk<F>& w, int row, int first, int words, const int8_t* x) {
-  int32_t sum = 0;
-  for (int k = first; k < first + words; ++k)
-    for (int i = 0; i < 4; ++i) {
-      const uint8_t q = w.q[k][4 * row + i];
-      sum += (F::is_signed ? (int8_t)q : q) * x[4 * k + i];
-    }
-  return sum;
+/// Sums over `words` words of four products, from word k of block b on, for every row.
+template <typename F, typename Weights>
+void dot(const Weights& w, int b, int k, int words, const int8_t* x, int32_t (&sum)[panel_rows]) {
+  for (int32_t& s : sum) s = 0;
+  for (int i = k; i < k + words; ++i) {
+    const I q = w.quants(b, i, 0);
+    for (int row = 0; row < panel_rows; ++row)
+      for (int byte = 0; byte < 4; ++byte) {
+        const auto value = (uint8_t)(q.lane[row] >> (8 * byte));
+        sum[row] += (F::is_signed ? (int8_t)value : value) * x[32 * b + 4 * i + byte];
+      }
+  }
 }
 
-template <typename F, int T>
-void multiply_tile(const Chunk<F>* chunks, int n, const Activations& x, float (*out)[16]) {
-  static_assert(T == 1);
-  for (int c = 0; c < n; ++c) {
-    const Chunk<F>& w = chunks[c];
-    const float scale = *x.scale_of(0, c);
+template <typename F, typename Weights>
+void multiply_super(const Weights& w, const int8_t* x, const int16_t* group_sums, float scale, float* y) {
+  constexpr int words = F::group / 4;
+  int32_t total[panel_rows] = {}, minimum[panel_rows] = {}, sum[panel_rows];
+  for (int g = 0; g < groups<F>; ++g) {
+    dot<F>(w, g * words / 8, g * words % 8, words, x, sum);
+    const I scales = w.scale(g, 0);
     for (int row = 0; row < panel_rows; ++row) {
-      float& y = out[0][row];
-      if constexpr (F::is_super) {
-        constexpr int words = F::group / 4;
-        int32_t sum = 0, minimum = 0;
-        for (int g = 0; g < groups<F>; ++g) {
-          const int group_sum = x.pair<F>(0, c, g / 2)[g % 2];
-          sum += w.scale[g][row] * (dot(w, row, g * words, words, x.quants(0, c)) - F::zero * group_sum);
-          if constexpr (F::has_min) minimum += (int16_t)(w.minimum[g / 2][row] >> (g % 2 * 16)) * group_sum;
-        }
-        y = fmaf((float)sum, w.d[row] * scale, y);
-        if constexpr (F::has_min) y = fmaf(-(float)minimum, w.dmin[row] * scale, y);
-      } else {
-        float total = 0;
-        for (int b = 0; b < w.n_blocks; ++b) {
-          const int block_sum = x.halves(0, c, b)[0] + x.halves(0, c, b)[1];
-          total = fmaf((float)(dot(w, row, 8 * b, 8, x.quants(0, c)) - F::zero * block_sum), w.scale[b][row], total);
-          if constexpr (F::has_min) total = fmaf((float)block_sum, w.minimum[b][row], total);
-        }
-        y = fmaf(total, scale, y);
-      }
+      total[row] += (int32_t)scales.lane[row] * (sum[row] - F::zero * group_sums[g]);
+      if constexpr (F::has_min) minimum[row] += (int16_t)(w.minimum(g / 2, 0).lane[row] >> (g % 2 * 16)) * group_sums[g];
     }
+  }
+  for (int row = 0; row < panel_rows; ++row) {
+    y[row] = fmaf((float)total[row], w.d(0).lane[row] * scale, y[row]);
+    if constexpr (F::has_min) y[row] = fmaf(-(float)minimum[row], w.dmin(0).lane[row] * scale, y[row]);
+  }
+}
+
+template <typename F, typename Weights>
+void multiply_blocks(const Weights& w, const int8_t* x, const int16_t* sums16, float scale, float* y) {
+  float total[panel_rows] = {};
+  for (int b = 0; b < w.n_blocks; ++b) {
+    int32_t sum[panel_rows];
+    dot<F>(w, b, 0, 8, x, sum);
+    const int block_sum = sums16[2 * b] + sums16[2 * b + 1];
+    for (int row = 0; row < panel_rows; ++row) {
+      total[row] = fmaf((float)(sum[row] - F::zero * block_sum), w.scale(b, 0).lane[row], total[row]);
+      if constexpr (F::has_min) total[row] = fmaf((float)block_sum, w.minimum(b, 0).lane[row], total[row]);
+    }
+  }
+  for (int row = 0; row < panel_rows; ++row) y[row] = fmaf(total[row], scale, y[row]);
+}
+
+template <typename F, int T, typename Weights>
+void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  for (int t = 0; t < T; ++t) {
+    if constexpr (F::is_super) multiply_super<F>(w, x.quants(t, c), x.template pair<F>(t, c, 0), *x.scale_of(t, c), out[t]);
+    else multiply_blocks<F>(w, x.quants(t, c), x.halves(t, c, 0), *x.scale_of(t, c), out[t]);
   }
 }
 

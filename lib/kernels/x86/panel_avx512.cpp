@@ -7,6 +7,7 @@ namespace mla::kernels {
 namespace {
 
 typedef __m512i I;
+typedef __m512 Floats;
 constexpr int Lanes = 16;
 inline I load(const void* p) { return _mm512_loadu_si512(p); }
 inline void store(void* p, I x) { _mm512_storeu_si512(p, x); }
@@ -19,12 +20,18 @@ inline I shr(I x, int n) { return _mm512_srli_epi32(x, (unsigned)n); }
 inline I minus(I a, I b) { return _mm512_sub_epi32(a, b); }
 inline I sign_extended(I x) { return _mm512_srai_epi32(_mm512_slli_epi32(x, 24), 24); }
 inline I load_halves(const uint8_t* p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)); }
-inline void store_halves(float* to, const uint8_t* p) { _mm512_storeu_ps(to, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p))); }
+inline Floats load_floats(const float* p) { return _mm512_loadu_ps(p); }
+inline Floats load_half_floats(const uint8_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
+inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
 inline I look_up_iq4(I index) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(iq4_table()), index); }
 inline I scale_lanes(I x) { return x; }
 
 constexpr bool flips_signed = true;  // vpdpbusd wants weights without a sign
 constexpr int tile_tokens = 8;
+
+struct Activations;
+template <typename F, int T, typename Weights>
+void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
 
 #include "kernels/panel/formats.inc"
 #include "kernels/panel/products.inc"
@@ -32,57 +39,59 @@ constexpr int tile_tokens = 8;
 inline I broadcast(const void* p) { return _mm512_set1_epi32(*(const int*)p); }
 inline __m512 floats(I x) { return _mm512_cvtepi32_ps(x); }
 
-/// sum[t] += products of n words of weights with T rows of activations.
-template <int T, int n>
-inline void multiply_run(const uint8_t (*q)[64], const int8_t* x, int64_t x_stride, I (&sum)[T]) {
+/// sum[t] += products of the words k to k + n - 1 of block b with T rows of activations.
+template <int T, int n, typename Weights>
+inline __attribute__((always_inline)) void multiply_run(const Weights& w, int b, int k, const int8_t* x, int64_t x_stride, I (&sum)[T]) {
 #pragma GCC unroll 8
-  for (int k = 0; k < n; ++k) {
-    const I w = load(q[k]);
+  for (int i = 0; i < n; ++i) {
+    const I q = w.quants(b, k + i, 0);
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], w, broadcast(x + t * x_stride + 4 * k));
+    for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], q, broadcast(x + t * x_stride + 32 * b + 4 * (k + i)));
   }
 }
 
-template <typename F, int T>
-inline void multiply_super(const Chunk<F>& w, int c, const Activations& x, float (*out)[16]) {
-  constexpr int steps = F::group / 4;
+template <typename F, int T, typename Weights>
+inline void multiply_super(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  constexpr int words = F::group / 4;
   const int64_t stride = x.n_chunks * 256;
+  const int8_t* const q = x.quants(0, c);
   I total[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) total[t] = all(0);
-  for (int g = 0; g < groups<F>; ++g) {
+  repeat<Weights::in_place, groups<F>>([&](int g) __attribute__((always_inline)) {
     I sum[T];
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) sum[t] = all(0);
-    multiply_run<T, steps>(w.q + g * steps, x.quants(0, c) + 4 * g * steps, stride, sum);
-    const I scale = load(w.scale[g]);
+    multiply_run<T, words>(w, g * words / 8, g * words % 8, q, stride, sum);
+    const I scale = w.scale(g, 0);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) total[t] = _mm512_add_epi32(total[t], _mm512_mullo_epi32(sum[t], scale));
-  }
+  });
   I minimums[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) minimums[t] = F::has_min ? all(0) : total[t];
-  if constexpr (F::has_min || zero_of<F> != 0)
-    for (int i = 0; i < groups<F> / 2; ++i) {
-      const I minimum = load(w.minimum[i]);
+  if constexpr (has_minimums<F>)
+    repeat<Weights::in_place, groups<F> / 2>([&](int i) __attribute__((always_inline)) {
+      const I minimum = w.minimum(i, 0);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) minimums[t] = _mm512_dpwssd_epi32(minimums[t], minimum, broadcast(x.pair<F>(t, c, i)));
-    }
+    });
+  const Floats d = w.d(0);
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
-    const __m512 scale = _mm512_set1_ps(*x.scale_of(t, c));
-    __m512 y = _mm512_load_ps(out[t]);
-    y = _mm512_fmadd_ps(floats(F::has_min ? total[t] : minimums[t]), _mm512_mul_ps(_mm512_load_ps(w.d), scale), y);
-    if constexpr (F::has_min) y = _mm512_fnmadd_ps(floats(minimums[t]), _mm512_mul_ps(_mm512_load_ps(w.dmin), scale), y);
-    _mm512_store_ps(out[t], y);
+    const Floats scale = _mm512_set1_ps(*x.scale_of(t, c));
+    Floats y = load_floats(out[t]);
+    y = _mm512_fmadd_ps(floats(F::has_min ? total[t] : minimums[t]), _mm512_mul_ps(d, scale), y);
+    if constexpr (F::has_min) y = _mm512_fnmadd_ps(floats(minimums[t]), _mm512_mul_ps(w.dmin(0), scale), y);
+    store(out[t], y);
   }
 }
 
-template <typename F, int T>
-inline void multiply_blocks(const Chunk<F>& w, int c, const Activations& x, float (*out)[16]) {
+template <typename F, int T, typename Weights>
+inline void multiply_blocks(const Weights& w, int c, const Activations& x, float (*out)[16]) {
   const int64_t stride = x.n_chunks * 256;
   const I minus_zero = _mm512_set1_epi16(-zero_of<F>), ones = _mm512_set1_epi16(1);
-  __m512 total[T];
+  Floats total[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) total[t] = _mm512_setzero_ps();
   for (int b = 0; b < w.n_blocks; ++b) {
@@ -90,26 +99,23 @@ inline void multiply_blocks(const Chunk<F>& w, int c, const Activations& x, floa
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t)
       sum[t] = zero_of<F> == 0 ? all(0) : _mm512_dpwssd_epi32(all(0), minus_zero, broadcast(x.halves(t, c, b)));
-    multiply_run<T, 8>(w.q + 8 * b, x.quants(0, c) + 32 * b, stride, sum);
-    const __m512 scale = _mm512_load_ps(w.scale[b]);
+    multiply_run<T, 8>(w, b, 0, x.quants(0, c), stride, sum);
+    const Floats scale = w.scale(b, 0);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
       total[t] = _mm512_fmadd_ps(floats(sum[t]), scale, total[t]);
       if constexpr (F::has_min)
-        total[t] = _mm512_fmadd_ps(floats(_mm512_madd_epi16(broadcast(x.halves(t, c, b)), ones)), _mm512_load_ps(w.minimum[b]), total[t]);
+        total[t] = _mm512_fmadd_ps(floats(_mm512_madd_epi16(broadcast(x.halves(t, c, b)), ones)), w.minimum(b, 0), total[t]);
     }
   }
 #pragma GCC unroll 8
-  for (int t = 0; t < T; ++t)
-    _mm512_store_ps(out[t], _mm512_fmadd_ps(total[t], _mm512_set1_ps(*x.scale_of(t, c)), _mm512_load_ps(out[t])));
+  for (int t = 0; t < T; ++t) store(out[t], _mm512_fmadd_ps(total[t], _mm512_set1_ps(*x.scale_of(t, c)), load_floats(out[t])));
 }
 
-template <typename F, int T>
-void multiply_tile(const Chunk<F>* chunks, int n, const Activations& x, float (*out)[16]) {
-  for (int c = 0; c < n; ++c) {
-    if constexpr (F::is_super) multiply_super<F, T>(chunks[c], c, x, out);
-    else multiply_blocks<F, T>(chunks[c], c, x, out);
-  }
+template <typename F, int T, typename Weights>
+inline void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  if constexpr (F::is_super) multiply_super<F, T>(w, c, x, out);
+  else multiply_blocks<F, T>(w, c, x, out);
 }
 
 }  // namespace
