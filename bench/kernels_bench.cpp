@@ -89,7 +89,7 @@ void onednn_u8s8s32(benchmark::State& state, const Shape& shape) {
   report(state, shape, w.size());
 }
 
-// "q4_k/m:48/n:2048/k:2048" behind the kernel's name, for --benchmark_filter.
+// "/m:48/n:2048/k:2048" behind the kernel's name, for --benchmark_filter.
 void add(const std::string& kernel, const Shape& s, const std::function<void(benchmark::State&)>& body) {
   benchmark::RegisterBenchmark((kernel + "/m:" + std::to_string(s.m) + "/n:" + std::to_string(s.n) + "/k:" + std::to_string(s.k)).c_str(), body);
 }
