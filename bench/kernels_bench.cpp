@@ -1,20 +1,22 @@
-// Micro-benchmarks of matrix products on one thread: weights of each type against 1 to 512 activations.
+// Micro-benchmarks of matrix products on one thread, on the shapes of tests/shapes/models.txt: weights of each type.
 // GFLOP/s count two operations for each multiply-add, whatever the kernel does to get there.
 #include <benchmark/benchmark.h>
 
+#include <functional>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "kernels/int8.hpp"
+#include "kernels/integer_gemm.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/sgemm.hpp"
 #include "quant/types.hpp"
+#include "shapes/shapes.hpp"
 
 namespace {
 
 using namespace mla;
-
-constexpr std::int64_t n = 2048, k = 2048;
 
 std::vector<float> uniform(std::size_t count) {
   std::mt19937 random(1);
@@ -24,15 +26,15 @@ std::vector<float> uniform(std::size_t count) {
   return values;
 }
 
-void report(benchmark::State& state, std::int64_t m, std::size_t weight_bytes) {
+void report(benchmark::State& state, const Shape& s, std::size_t weight_bytes) {
   const auto rounds = static_cast<double>(state.iterations());
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(m * n * k) * rounds, benchmark::Counter::kIsRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(s.m * s.n * s.k) * rounds, benchmark::Counter::kIsRate);
   state.counters["GB/s"] = benchmark::Counter(1e-9 * static_cast<double>(weight_bytes) * rounds, benchmark::Counter::kIsRate);
 }
 
 // Repeated bytes are valid blocks of every type, and 0x11 makes small finite scales; speed does not depend on the values.
-void block_matmul(benchmark::State& state, quant::Type type) {
-  const std::int64_t m = state.range(0);
+void block_matmul(benchmark::State& state, quant::Type type, const Shape& shape) {
+  const auto [m, n, k] = shape;
   const std::size_t row_bytes = quant::row_bytes(type, k);
   const std::vector<std::byte> weights(static_cast<std::size_t>(n) * row_bytes, std::byte{0x11});
   const std::vector<float> x = uniform(static_cast<std::size_t>(m * k));
@@ -42,11 +44,11 @@ void block_matmul(benchmark::State& state, quant::Type type) {
     kernels::matmul_on_this_thread({x.data(), k, m, w, y.data(), n}, scratch);
     benchmark::DoNotOptimize(y.data());
   }
-  report(state, m, weights.size());
+  report(state, shape, weights.size());
 }
 
-void int8_product(benchmark::State& state, quant::Type type, bool in_panels) {
-  const std::int64_t m = state.range(0);
+void int8_product(benchmark::State& state, quant::Type type, bool in_panels, const Shape& shape) {
+  const auto [m, n, k] = shape;
   const std::size_t row_bytes = quant::row_bytes(type, k);
   const std::vector<std::byte> weights(static_cast<std::size_t>(n) * row_bytes, std::byte{0x11});
   const std::vector<float> x = uniform(static_cast<std::size_t>(m * k));
@@ -61,41 +63,57 @@ void int8_product(benchmark::State& state, quant::Type type, bool in_panels) {
     product({rows, m, weights.data(), row_bytes, n, k, y.data(), n, in_panels}, aligned);
     benchmark::DoNotOptimize(y.data());
   }
-  report(state, m, weights.size());
+  report(state, shape, weights.size());
 }
 
-void onednn_sgemm(benchmark::State& state) {
-  const std::int64_t m = state.range(0);
+void onednn_sgemm(benchmark::State& state, const Shape& shape) {
+  const auto [m, n, k] = shape;
   const std::vector<float> x = uniform(static_cast<std::size_t>(m * k)), w = uniform(static_cast<std::size_t>(n * k));
   std::vector<float> y(static_cast<std::size_t>(m * n));
   for (auto _ : state) {
     kernels::sgemm({x.data(), k, w.data(), k, kernels::Transpose::yes, y.data(), n, m, n, k, 0.0f});
     benchmark::DoNotOptimize(y.data());
   }
-  report(state, m, w.size() * sizeof(float));
+  report(state, shape, w.size() * sizeof(float));
+}
+
+void onednn_u8s8s32(benchmark::State& state, const Shape& shape) {
+  const auto [m, n, k] = shape;
+  const std::vector<std::uint8_t> x(static_cast<std::size_t>(m * k), 1);
+  const std::vector<std::int8_t> w(static_cast<std::size_t>(n * k), 1);
+  std::vector<std::int32_t> y(static_cast<std::size_t>(m * n));
+  for (auto _ : state) {
+    kernels::integer_gemm({x.data(), w.data(), y.data(), m, n, k});
+    benchmark::DoNotOptimize(y.data());
+  }
+  report(state, shape, w.size());
+}
+
+// "/m:48/n:2048/k:2048" behind the kernel's name, for --benchmark_filter.
+void add(const std::string& kernel, const Shape& s, const std::function<void(benchmark::State&)>& body) {
+  benchmark::RegisterBenchmark((kernel + "/m:" + std::to_string(s.m) + "/n:" + std::to_string(s.n) + "/k:" + std::to_string(s.k)).c_str(), body);
+}
+
+void add_type(quant::Type type, const Shape& shape) {
+  const std::string name(quant::traits(type).name);
+  if (shape.k % quant::traits(type).block_size != 0) return;
+  add("matmul/" + name, shape, [=](benchmark::State& state) { block_matmul(state, type, shape); });
+  const kernels::Int8Kernels* const int8 = kernels::active_int8_kernels();
+  if (int8 == nullptr || int8->find(type) == nullptr) return;
+  for (const bool in_panels : {false, true})
+    add((in_panels ? "int8 panels/" : "int8 rows/") + name, shape, [=](benchmark::State& state) { int8_product(state, type, in_panels, shape); });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  benchmark::RegisterBenchmark("sgemm/f32", onednn_sgemm)->ArgName("m")->Arg(1)->Arg(4)->Arg(6)->Arg(8)->Arg(9)->Arg(12)->Arg(16)->Arg(32)->Arg(48)->Arg(64)->Arg(128)->Arg(192)->Arg(512);
-  for (std::uint32_t number = 0; number < 64; ++number) {
-    const quant::TypeTraits* traits = quant::find_traits(number);
-    if (traits == nullptr) continue;
-    const auto type = static_cast<quant::Type>(number);
-    benchmark::RegisterBenchmark((std::string("matmul/") + std::string(traits->name)).c_str(), [type](benchmark::State& state) { block_matmul(state, type); })
-        ->ArgName("m")->Arg(1)->Arg(4)->Arg(6)->Arg(8)->Arg(9)->Arg(12)->Arg(16)->Arg(32)->Arg(48)->Arg(64)->Arg(128)->Arg(192)->Arg(512);
-  }
-  for (std::uint32_t number = 0; number < 64; ++number) {
-    if (quant::find_traits(number) == nullptr || kernels::active_int8_kernels() == nullptr) continue;
-    const auto type = static_cast<quant::Type>(number);
-    if (kernels::active_int8_kernels()->find(type) == nullptr) continue;
-    for (const bool in_panels : {false, true})
-      benchmark::RegisterBenchmark(((in_panels ? "int8 panels/" : "int8 rows/") + std::string(quant::traits(type).name)).c_str(),
-                                   [=](benchmark::State& state) { int8_product(state, type, in_panels); })
-          ->ArgName("m")->Arg(1)->Arg(2)->Arg(4)->Arg(8)->Arg(16)->Arg(48)->Arg(512);
-  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  for (const Shape& shape : read_shapes("models")) {
+    add("sgemm/f32", shape, [=](benchmark::State& state) { onednn_sgemm(state, shape); });
+    add("u8s8s32", shape, [=](benchmark::State& state) { onednn_u8s8s32(state, shape); });
+    for (std::uint32_t number = 0; number < 64; ++number)
+      if (quant::find_traits(number) != nullptr) add_type(static_cast<quant::Type>(number), shape);
+  }
   benchmark::RunSpecifiedBenchmarks();
 }

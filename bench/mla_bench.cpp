@@ -5,130 +5,174 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <random>
+#include <map>
 
-#include <mla/context.hpp>
+#include <fmt/format.h>
+#include <mla/machine.hpp>
 #include <mla/version.hpp>
 
 #include "common/model_options.hpp"
 #include "common/program.hpp"
+#include "measure.hpp"
 #include "report.hpp"
+#include "svg.hpp"
+#include "synthetic.hpp"
+#include "text_file.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 struct Flags {
   program::ModelFlags model;  // of its lists, the one value in work
+  std::string synthetic, svg, fill = "computed";
+  int n_layers = 0, n_dense = -1, repetitions = 3, sweep_steps = 8;
   std::vector<int> prompts = {512}, generations = {64}, depths = {0}, threads = {0}, ubatches = {512};
-  std::vector<std::string> attention = {"auto"}, cache_types = {"f16"}, outputs = {"md"};
-  int repetitions = 3;
+  std::vector<std::string> attention = {"auto"}, cache_types = {"f16"}, cache_types_k, cache_types_v, outputs = {"md"};
+  bool ops = false, sweep = false;
+
+  bool time_ops() const { return ops || !svg.empty(); }
 };
+
+void declare_model(CLI::App& app, Flags& f) {
+  auto* const model = app.add_option("-m,--model", f.model.model, "model file (GGUF); without it, the demo model that ships with the source")
+                          ->check(program::file_name());
+  auto* const synthetic = app.add_option("--synthetic", f.synthetic, "no file: random weights in the sizes of a model, PRESET:TYPE such as v2-lite:q4_k")
+                              ->check(program::file_name())->excludes(model);
+  app.add_option("--layers", f.n_layers, "layers of the synthetic model; without it, those of the preset")
+      ->check(program::whole_number(1, 1000))->needs(synthetic);
+  app.add_option("--dense-layers", f.n_dense, "of them, the first ones that have no experts")->check(program::whole_number(0, 1000))->needs(synthetic);
+  app.add_flag("--no-mmap", f.model.no_mmap, "read the model into memory instead of mapping it");
+}
 
 void declare(CLI::App& app, Flags& f) {
   const CLI::Validator tokens = program::whole_number(0, 1 << 24);
   const auto list = [&](const char* name, auto& values, const char* help) {
     return app.add_option(name, values, help)->delimiter(',')->capture_default_str();
   };
-  app.add_option("-m,--model", f.model.model, "model file (GGUF); without it, the demo model that ships with the source")
-      ->check(program::file_name());
+  declare_model(app, f);
   list("-p,--n-prompt", f.prompts, "prompt tokens; 0: none")->check(tokens);
   list("-n,--n-gen", f.generations, "tokens generated one by one; 0: none")->check(tokens);
   list("-d,--depth", f.depths, "tokens in the cache beforehand")->check(tokens);
   list("--attention", f.attention, "attention modes")->check(CLI::IsMember(program::attention_names()));
-  list("--cache-type", f.cache_types, "number formats of the KV cache")->check(CLI::IsMember(program::cache_type_names()));
+  const CLI::IsMember type(program::cache_type_names());
+  list("--cache-type", f.cache_types, "number formats of the KV cache")->check(type);
+  list("--cache-type-k", f.cache_types_k, "the same for keys (or latent rows) only")->check(type);
+  list("--cache-type-v", f.cache_types_v, "the same for values only (the latent cache has none)")->check(type);
   list("-t,--threads", f.threads, "threads; 0: the processors there are")->check(program::whole_number(0, 4096));
   list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")
       ->check(program::whole_number(1, 1000))->capture_default_str();
-  app.add_flag("--no-mmap", f.model.no_mmap, "read the model into memory instead of mapping it");
+  app.add_option("--fill", f.fill, "how the cache is filled to a depth: by computing, or with random rows, which is faster")
+      ->check(CLI::IsMember({"computed", "random"}))->capture_default_str();
+  app.add_flag("--ops", f.ops, "where the time went: time, bytes and multiplications of each operation, and the machine's limits");
+  auto* const sweep = app.add_flag("--sweep", f.sweep, "measure at depths in equal steps from 0 to the largest -d");
+  app.add_option("--sweep-steps", f.sweep_steps, "how many steps")->check(program::whole_number(1, 1000))->capture_default_str()->needs(sweep);
+  app.add_option("--svg", f.svg, "write a plot of the rates against depth, with the machine's limits")->check(program::file_name());
 }
 
-// One context, filled to a depth; each measurement starts there.
-class Bench {
- public:
-  Bench(const std::shared_ptr<const mla::Model>& model, const program::ModelFlags& flags, int depth, int longest)
-      : context_(model, program::context_options(flags, depth + longest)), depth_(depth), random_(1),
-        token_(0, model->info().n_vocab - 1) {
-    process(depth, context_.options().n_ubatch);
+// Makes lists of what the command line says, or throws what is wrong with it.
+void complete(Flags& f) {
+  if (std::ranges::max(f.prompts) == 0 && std::ranges::max(f.generations) == 0)
+    throw CLI::ValidationError("-p and -n are both 0: nothing to measure");
+  if (f.ops && std::ranges::find(f.outputs, "csv") != f.outputs.end()) throw CLI::ValidationError("--ops: operations are printed with -o md or json, not csv");
+  if (f.sweep) {
+    const int deepest = std::ranges::max(f.depths);
+    if (deepest < f.sweep_steps) throw CLI::ValidationError(fmt::format("--sweep: -d {} leaves no room for {} steps", deepest, f.sweep_steps));
+    f.depths.clear();
+    for (int i = 0; i <= f.sweep_steps; ++i) f.depths.push_back(static_cast<int>(static_cast<std::int64_t>(deepest) * i / f.sweep_steps));
   }
+  std::ranges::sort(f.depths);
+  f.depths.erase(std::unique(f.depths.begin(), f.depths.end()), f.depths.end());
+}
 
-  int n_threads() const { return context_.n_threads(); }
+std::shared_ptr<const mla::Model> load(const Flags& f) {
+  if (f.synthetic.empty()) return program::load_model(f.model);
+  bench::SyntheticSpec spec = bench::SyntheticSpec::parse(f.synthetic);
+  spec.n_layers = f.n_layers, spec.n_dense = f.n_dense;
+  return bench::make_synthetic(spec, {.progress = program::progress()});
+}
 
-  /// Tokens per second of `n` random tokens, `chunk` at a time.
-  double rate(int n, int chunk) {
-    context_.cache().seq_rm(0, depth_);
-    const auto start = Clock::now();
-    process(n, chunk);
-    return n / seconds_since(start);
+std::string model_name(const Flags& f) {
+  if (f.synthetic.empty()) return std::filesystem::path(program::model_path(f.model)).stem().string();
+  return f.n_layers > 0 ? fmt::format("{}, {} layers", f.synthetic, f.n_layers) : f.synthetic;
+}
+
+// Every combination of the flags' lists, in order.
+class Runs {
+ public:
+  Runs(const Flags& flags, std::shared_ptr<const mla::Model> model) : flags_(flags), model_(std::move(model)) {}
+
+  std::vector<bench::Result> run() {
+    for (const std::string& attention : flags_.attention)
+      for (const auto& [type_k, type_v] : cache_types())
+        for (const int threads : flags_.threads)
+          for (const int ubatch : flags_.ubatches) {
+            program::ModelFlags one = flags_.model;
+            one.attention = attention, one.cache_type_k = type_k, one.cache_type_v = type_v, one.n_threads = threads, one.n_ubatch = ubatch;
+            measure(one);
+          }
+    if (program::stderr_is_terminal()) std::fprintf(stderr, "\r\033[K");
+    return std::move(results_);
   }
 
  private:
-  void process(int n, int chunk) {
-    mla::Position position = std::max(context_.cache().seq_pos_max(0) + 1, 0);
-    for (int done = 0; done < n; done += chunk) {
-      mla::Batch batch;
-      for (int i = done; i < std::min(done + chunk, n); ++i) batch.add(token_(random_), position++, 0, i + 1 == std::min(done + chunk, n));
-      context_.decode(batch);
+  std::vector<std::pair<std::string, std::string>> cache_types() const {
+    std::vector<std::pair<std::string, std::string>> pairs;
+    if (flags_.cache_types_k.empty() && flags_.cache_types_v.empty()) {
+      for (const std::string& type : flags_.cache_types) pairs.emplace_back(type, type);
+      return pairs;
+    }
+    for (const std::string& k : flags_.cache_types_k.empty() ? flags_.cache_types : flags_.cache_types_k)
+      for (const std::string& v : flags_.cache_types_v.empty() ? flags_.cache_types : flags_.cache_types_v) pairs.emplace_back(k, v);
+    return pairs;
+  }
+
+  // The cells of one combination share a context, whose cache gets deeper and deeper.
+  void measure(const program::ModelFlags& one) {
+    const int longest = std::max(std::ranges::max(flags_.prompts), std::ranges::max(flags_.generations));
+    mla::ContextOptions options = program::context_options(one, flags_.depths.back() + longest);
+    options.time_ops = flags_.time_ops();
+    bench::Bench bench(model_, options, flags_.fill == "random" ? bench::Fill::random : bench::Fill::computed);
+    bench::Result cell{model_name(flags_), one.attention, one.cache_type_k, one.cache_type_v, bench.n_threads(), one.n_ubatch};
+    if (flags_.time_ops()) cell.machine = machine(bench.n_threads());
+    for (const int depth : flags_.depths) {
+      bench.advance_to(depth);
+      cell.depth = depth;
+      for (const int n : flags_.prompts) measure(bench, cell, n, 0);
+      for (const int n : flags_.generations) measure(bench, cell, 0, n);
     }
   }
 
-  mla::Context context_;
-  int depth_;
-  std::mt19937 random_;
-  std::uniform_int_distribution<mla::Token> token_;
+  void measure(bench::Bench& bench, bench::Result cell, int n_prompt, int n_gen) {
+    if (n_prompt + n_gen == 0) return;
+    cell.n_prompt = n_prompt, cell.n_gen = n_gen;
+    bench.measure(cell, flags_.repetitions, [](const bench::Result& r) {
+      if (program::stderr_is_terminal())
+        std::fprintf(stderr, "\r\033[K%s %s %s: %.2f tokens/s", r.attention.c_str(), r.cache().c_str(), r.test().c_str(), r.samples.back());
+    });
+    results_.push_back(std::move(cell));
+  }
+
+  const mla::MachineRates& machine(int n_threads) {
+    const auto known = machines_.find(n_threads);
+    return known != machines_.end() ? known->second : machines_.emplace(n_threads, mla::measure_machine(n_threads)).first->second;
+  }
+
+  const Flags& flags_;
+  std::shared_ptr<const mla::Model> model_;
+  std::map<int, mla::MachineRates> machines_;
+  std::vector<bench::Result> results_;
 };
 
-// Runs the cells that share a context.
-void measure(const Flags& flags, const std::shared_ptr<const mla::Model>& model, const bench::Result& cell, std::vector<bench::Result>& results) {
-  const int longest = std::max(*std::ranges::max_element(flags.prompts), *std::ranges::max_element(flags.generations));
-  Bench bench(model, flags.model, cell.depth, std::max(longest, 1));
-  const auto repeat = [&](bench::Result result, int n, int chunk) {
-    if (n == 0) return;
-    result.threads = bench.n_threads();
-    bench.rate(n, chunk);
-    for (int i = 0; i < flags.repetitions; ++i) {
-      result.samples.push_back(bench.rate(n, chunk));
-      if (program::stderr_is_terminal())
-        std::fprintf(stderr, "\r\033[K%s %s %s: %.2f tokens/s", result.attention.c_str(), result.cache_type_k.c_str(), result.test().c_str(), result.samples.back());
-    }
-    results.push_back(std::move(result));
-  };
-  for (const int n : flags.prompts) {
-    bench::Result result = cell;
-    result.n_prompt = n;
-    repeat(result, n, flags.model.n_ubatch);
-  }
-  for (const int n : flags.generations) {
-    bench::Result result = cell;
-    result.n_gen = n;
-    repeat(result, n, 1);
-  }
-}
-
 void run(Flags flags) {
-  const auto start = Clock::now();
-  const auto model = program::load_model(flags.model);
-  const double load_seconds = seconds_since(start);
-  const std::string name = std::filesystem::path(flags.model.model.empty() ? program::demo_model_path() : flags.model.model).stem().string();
-  std::vector<bench::Result> results;
-  for (const std::string& attention : flags.attention)
-    for (const std::string& cache_type : flags.cache_types)
-      for (const int threads : flags.threads)
-        for (const int ubatch : flags.ubatches)
-          for (const int depth : flags.depths) {
-            flags.model.attention = attention, flags.model.cache_type = cache_type;
-            flags.model.n_threads = threads, flags.model.n_ubatch = ubatch;
-            bench::Result cell;
-            cell.model = name, cell.attention = attention, cell.cache_type_k = cell.cache_type_v = cache_type;
-            cell.ubatch = ubatch, cell.depth = depth;
-            measure(flags, model, cell, results);
-          }
-  if (program::stderr_is_terminal()) std::fprintf(stderr, "\r\033[K");
-  for (const std::string& output : flags.outputs) program::print(bench::format(results, output));
+  complete(flags);
+  if (!flags.svg.empty()) bench::check_writable(flags.svg);
+  const auto start = std::chrono::steady_clock::now();
+  const auto model = load(flags);
+  const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::vector<bench::Result> results = Runs(flags, model).run();
+  for (const std::string& output : flags.outputs) program::print(bench::format(results, output, flags.ops));
+  if (!flags.svg.empty()) bench::write_text_file(flags.svg, bench::depth_plot(results));
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   std::fprintf(stderr, "loaded in %.2f s; resident memory at most %.0f MiB, of which weights %.0f MiB (%s)\n", load_seconds,

@@ -60,6 +60,11 @@ class KvCache {
   void seq_keep(SequenceId seq);
   void clear() noexcept;
 
+  /// Appends n rows of random values from -1 to 1 to a sequence, behind its last position, as if n tokens had been computed: for
+  /// benchmarks, since the cost of attention doesn't depend on the values. The rows come from `seed`; 127 different ones repeat.
+  /// Throws invalid_argument (n < 0, positions above the largest), cache_full, out_of_memory; the cache is then as it was.
+  void fill_random(SequenceId seq, int n, std::uint64_t seed = 0);
+
   int seq_len(SequenceId seq) const noexcept;           ///< rows of the sequence
   Position seq_pos_min(SequenceId seq) const noexcept;  ///< -1 if empty
   Position seq_pos_max(SequenceId seq) const noexcept;  ///< -1 if empty

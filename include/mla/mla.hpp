@@ -9,6 +9,7 @@
 #include <mla/host.hpp>
 #include <mla/inspect.hpp>
 #include <mla/kv_cache.hpp>
+#include <mla/machine.hpp>
 #include <mla/model.hpp>
 #include <mla/op_timing.hpp>
 #include <mla/sampler.hpp>

@@ -1,6 +1,9 @@
 // The public KvCache: checks its arguments and passes on.
 #include <mla/kv_cache.hpp>
 
+#include <limits>
+
+#include "cache/fill_random.hpp"
 #include "cache/kv_cache_impl.hpp"
 #include "platform/fail.hpp"
 
@@ -61,6 +64,15 @@ void KvCache::seq_cp(SequenceId from, SequenceId to, Position p0, Position p1) {
 void KvCache::seq_keep(SequenceId seq) {
   check_sequence(seq);
   impl_->seq_keep(seq);
+}
+
+void KvCache::fill_random(SequenceId seq, int n, std::uint64_t seed) {
+  check_sequence(seq);
+  const Position last = impl_->seq_pos_max(seq);
+  if (n < 0 || n > std::numeric_limits<Position>::max() - 1 - last)
+    fail(Status::invalid_argument, "{} random rows for sequence {}, whose last position is {}: positions end at {}", n, seq, last,
+         std::numeric_limits<Position>::max());
+  cache::fill_random(*impl_, seq, n, seed);
 }
 
 void KvCache::clear() noexcept { impl_->clear(); }

@@ -28,11 +28,12 @@ ModelInfo describe(const model::LoadedModel& m) {
 
 }  // namespace
 
-Model::Impl::Impl(const std::string& path, const ModelOptions& options) : loaded(model::load_gguf(path, options)), info(describe(loaded)) {
+Model::Impl::Impl(model::LoadedModel model, const ModelOptions& options, std::shared_ptr<const void> memory)
+    : owner(std::move(memory)), loaded(std::move(model)), info(describe(loaded)) {
   try {
     TokenizerData data = model::read_vocabulary(loaded.file, loaded.config.n_vocab);
     chat_template = data.chat_template;
-    tokenizer.emplace(std::move(data), path);
+    tokenizer.emplace(std::move(data), loaded.file.path());
   } catch (const Error& error) {  // a model of token ids still runs; who wants text gets the error from Model::tokenizer()
     if (error.status() != Status::unsupported) throw;
     no_tokenizer = error.what();
@@ -45,7 +46,13 @@ Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOptions& options) {
   (void)platform::active_isa();  // a misspelt MLA_ISA is an error here, not in the middle of a computation
-  auto impl = std::make_unique<Impl>(path, options);
+  auto impl = std::make_unique<Impl>(model::load_gguf(path, options), options);
+  return std::shared_ptr<const Model>(new Model(std::move(impl)));
+}
+
+std::shared_ptr<const Model> Model::load_memory(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const ModelOptions& options) {
+  (void)platform::active_isa();
+  auto impl = std::make_unique<Impl>(model::load_gguf(bytes, options), options, std::move(owner));
   return std::shared_ptr<const Model>(new Model(std::move(impl)));
 }
 

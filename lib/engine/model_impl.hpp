@@ -10,8 +10,10 @@ namespace mla {
 
 class Model::Impl {
  public:
-  Impl(const std::string& path, const ModelOptions& options);
+  /// `owner` keeps what `model` points into, if that isn't its own.
+  Impl(model::LoadedModel model, const ModelOptions& options, std::shared_ptr<const void> owner = nullptr);
 
+  std::shared_ptr<const void> owner;
   model::LoadedModel loaded;
   ModelInfo info;
   std::optional<Tokenizer> tokenizer;

@@ -58,16 +58,31 @@ class GgufReader {
     platform::FileView named = open_view(path, options_);
     GgufPart part = read_gguf_part(named, 0, options_.allow_unknown_types);
     const std::uint64_t count = part_uint(part, path, "split.count").value_or(1);
-    if (count <= 1) {
-      file_.parts_.push_back(std::move(named));
-      add(std::move(part));
-    } else {
+    if (count <= 1)
+      take_whole(std::move(named), std::move(part));
+    else
       read_parts(std::move(named), count);
-    }
+    file_.index();
+  }
+
+  void run_in_memory(std::span<const std::byte> bytes) {
+    platform::FileView view = platform::FileView::borrow(bytes, "the model in memory");
+    constexpr std::uintptr_t alignment = 32;  // what offsets of tensors are multiples of
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0)
+      fail(Status::invalid_argument, "{}: its address is not a multiple of {}: copy it to one that is", view.path(), alignment);
+    GgufPart part = read_gguf_part(view, 0, options_.allow_unknown_types);
+    if (const std::uint64_t count = part_uint(part, view.path(), "split.count").value_or(1); count > 1)
+      fail(Status::unsupported, "{}: one of {} parts: load a split model from its files, or join them first", view.path(), count);
+    take_whole(std::move(view), std::move(part));
     file_.index();
   }
 
  private:
+  void take_whole(platform::FileView view, GgufPart part) {
+    file_.parts_.push_back(std::move(view));
+    add(std::move(part));
+  }
+
   void read_parts(platform::FileView named, std::uint64_t count) {
     const std::string path = named.path();
     const auto name = PartName::of(path);
@@ -110,6 +125,12 @@ class GgufReader {
 GgufFile GgufFile::open(const std::string& path, const Options& options) {
   GgufFile file;
   GgufReader(file, options).run(path);
+  return file;
+}
+
+GgufFile GgufFile::borrow(std::span<const std::byte> bytes, const Options& options) {
+  GgufFile file;
+  GgufReader(file, options).run_in_memory(bytes);
   return file;
 }
 

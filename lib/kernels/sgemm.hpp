@@ -1,4 +1,4 @@
-// Dense float matrix product. The only use of oneDNN in the library is behind this function.
+// Dense float matrix product. The only uses of oneDNN in the library are behind this function and integer_gemm().
 #pragma once
 #include <cstdint>
 

@@ -110,13 +110,9 @@ class Loader {
   TensorReader tensors_;
 };
 
-}  // namespace
-
-LoadedModel load_gguf(const std::string& path, const ModelOptions& options) {
+LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   LoadedModel model;
-  if (platform::is_directory(path))
-    fail(Status::io_error, "cannot read {}: it is a folder; name a GGUF file, or convert a Hugging Face folder with mla-convert first", path);
-  model.file = format::GgufFile::open(path, {.use_mmap = options.use_mmap, .allocator = options.allocator, .progress = options.progress});
+  model.file = std::move(file);
   model.config = read_config(model.file, options.overrides, options.log.get());
   Loader(model, options).run();
   for (const format::TensorInfo& tensor : model.file.tensors()) {
@@ -125,6 +121,22 @@ LoadedModel load_gguf(const std::string& path, const ModelOptions& options) {
     model.n_parameters += n;
   }
   return model;
+}
+
+format::GgufFile::Options file_options(const ModelOptions& options) {
+  return {.use_mmap = options.use_mmap, .allocator = options.allocator, .progress = options.progress};
+}
+
+}  // namespace
+
+LoadedModel load_gguf(const std::string& path, const ModelOptions& options) {
+  if (platform::is_directory(path))
+    fail(Status::io_error, "cannot read {}: it is a folder; name a GGUF file, or convert a Hugging Face folder with mla-convert first", path);
+  return load(format::GgufFile::open(path, file_options(options)), options);
+}
+
+LoadedModel load_gguf(std::span<const std::byte> bytes, const ModelOptions& options) {
+  return load(format::GgufFile::borrow(bytes, file_options(options)), options);
 }
 
 }  // namespace mla::model

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <mla/model.hpp>
+#include <span>
 #include <vector>
 
 #include "attention/attention.hpp"
@@ -42,5 +43,7 @@ struct LoadedModel {
 
 /// Throws Error that names the file and the key or tensor; nothing is left behind.
 LoadedModel load_gguf(const std::string& path, const ModelOptions& options);
+/// The same from memory that outlives the result.
+LoadedModel load_gguf(std::span<const std::byte> bytes, const ModelOptions& options);
 
 }  // namespace mla::model

@@ -98,6 +98,14 @@ FileView FileView::read(const std::string& path, std::shared_ptr<Allocator> allo
   return view;
 }
 
+FileView FileView::borrow(std::span<const std::byte> bytes, std::string name) {
+  FileView view;
+  view.path_ = std::move(name);
+  view.data_ = bytes.data();
+  view.size_ = bytes.size();
+  return view;
+}
+
 FileView::~FileView() {
   if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
 }

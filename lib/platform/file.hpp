@@ -11,7 +11,7 @@
 
 namespace mla::platform {
 
-/// A whole file as read-only bytes; move-only.
+/// A whole file, or memory that stands for one, as read-only bytes; move-only.
 class FileView {
  public:
   FileView() = default;
@@ -20,6 +20,8 @@ class FileView {
   /// Reads the file into memory of `allocator`; polls `progress` (may be empty) with `phase`.
   static FileView read(const std::string& path, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress = {},
                        std::string_view phase = "read");
+  /// Memory of someone else, which must outlive the view; `name` is the path that errors name.
+  static FileView borrow(std::span<const std::byte> bytes, std::string name);
   ~FileView();
   FileView(FileView&& other) noexcept { swap(other); }
   FileView& operator=(FileView&& other) noexcept {

@@ -5,15 +5,19 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mla/error.hpp>
+#include <mla/machine.hpp>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "kernels/dot.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/integer_gemm.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/sgemm.hpp"
 #include "quant/dequantize.hpp"
+#include "shapes/shapes.hpp"
 
 using namespace mla;
 using namespace mla::kernels;
@@ -131,26 +135,65 @@ TEST_CASE("products with every weight type, few and many rows, odd sizes") {
   for (std::uint32_t number = 0; number < 40; ++number) {
     if (quant::find_traits(number) == nullptr) continue;
     const auto type = static_cast<quant::Type>(number);
-    const std::int64_t block = quant::traits(type).block_size;
-    for (const std::int64_t k : {block, 3 * block, std::max<std::int64_t>(2304, block)}) {
-      for (const std::int64_t n : {1, 63, 130}) {
-        const auto blocks = random_blocks(type, n, k, ++seed);
-        const Matrix w{blocks.data(), type, n, k, quant::row_bytes(type, k)};
-        for (const std::int64_t m : {1, 5, 6, 40}) {
-          const auto x = normals(static_cast<std::size_t>(m * (k + 1)), ++seed);
-          std::vector<float> y(static_cast<std::size_t>(m * (n + 2)));
-          const MatmulParams p{x.data(), k + 1, m, w, y.data(), n + 2};
-          std::vector<float> scratch(matmul_scratch_floats(k));
-          matmul_on_this_thread(p, scratch);
-          check_close(p, y, false);
-          std::vector<std::byte> memory(int8_rows_bytes(m, k));
-          std::ranges::fill(y, 0.0f);
-          matmul(p, memory, executor);
-          check_close(p, y, !round_rows(p.x, p.ldx, m, k, {type}, memory, executor).is_empty());
-        }
-      }
+    for (const auto& [m, n, k] : read_shapes("small")) {
+      if (k % quant::traits(type).block_size != 0) continue;
+      const auto blocks = random_blocks(type, n, k, ++seed);
+      const Matrix w{blocks.data(), type, n, k, quant::row_bytes(type, k)};
+      const auto x = normals(static_cast<std::size_t>(m * (k + 1)), ++seed);
+      std::vector<float> y(static_cast<std::size_t>(m * (n + 2)));
+      const MatmulParams p{x.data(), k + 1, m, w, y.data(), n + 2};
+      std::vector<float> scratch(matmul_scratch_floats(k));
+      matmul_on_this_thread(p, scratch);
+      check_close(p, y, false);
+      std::vector<std::byte> memory(int8_rows_bytes(m, k));
+      std::ranges::fill(y, 0.0f);
+      matmul(p, memory, executor);
+      check_close(p, y, !round_rows(p.x, p.ldx, m, k, {type}, memory, executor).is_empty());
     }
   }
+}
+
+TEST_CASE("the products of real models, one token and a few") {
+  platform::Executor executor(make_thread_pool(2), {}, matmul_scratch_floats(7168), nullptr);
+  for (const quant::Type type : {quant::Type::q4_k, quant::Type::q8_0}) {
+    for (const auto& [m, n, k] : read_shapes("models")) {
+      if (m > 4 || k % quant::traits(type).block_size != 0) continue;  // check_close() takes its time
+      const auto blocks = random_blocks(type, n, k, 1);
+      const auto x = normals(static_cast<std::size_t>(m * k), 2);
+      std::vector<float> y(static_cast<std::size_t>(m * n));
+      std::vector<std::byte> memory(int8_rows_bytes(m, k));
+      const MatmulParams p{x.data(), k, m, {blocks.data(), type, n, k, quant::row_bytes(type, k)}, y.data(), n};
+      matmul(p, memory, executor);
+      check_close(p, y, !round_rows(p.x, p.ldx, m, k, {type}, memory, executor).is_empty());
+    }
+  }
+}
+
+TEST_CASE("products of bytes against plain loops") {
+  for (const auto& [m, n, k] : read_shapes("small")) {
+    std::mt19937 random(3);
+    std::vector<std::uint8_t> a(static_cast<std::size_t>(m * k));
+    std::vector<std::int8_t> b(static_cast<std::size_t>(n * k));
+    // 7 bits: two products then never exceed 16, whatever instructions oneDNN takes
+    for (std::uint8_t& v : a) v = static_cast<std::uint8_t>(random() % 128);
+    for (std::int8_t& v : b) v = static_cast<std::int8_t>(static_cast<int>(random() % 256) - 128);
+    std::vector<std::int32_t> c(static_cast<std::size_t>(m * n), -1), expected(c.size(), 0);
+    integer_gemm({a.data(), b.data(), c.data(), m, n, k});
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j)
+        for (std::int64_t l = 0; l < k; ++l)
+          expected[static_cast<std::size_t>(i * n + j)] += a[static_cast<std::size_t>(i * k + l)] * b[static_cast<std::size_t>(j * k + l)];
+    CHECK(c == expected);
+  }
+}
+
+TEST_CASE("the machine's rates are positive, and more threads are refused than can be") {
+  const MachineRates rates = measure_machine(1);
+  for (const double rate : {rates.read_bytes, rates.f32_operations, rates.int8_operations}) {
+    CHECK(rate > 1e6);
+    CHECK(rate < 1e15);
+  }
+  CHECK_THROWS_AS(measure_machine(-1), Error);
 }
 
 TEST_CASE("row-wise operations") {

@@ -1,4 +1,5 @@
-// Context::op_timings(): which operations run, what they had to do, and that their times make up the time of decode().
+// What benchmarks rely on: Context::op_timings() (which operations run, what they had to do, and that their times make up the
+// time of decode()), and decode() behind KvCache::fill_random().
 #include <chrono>
 #include <map>
 #include <numeric>
@@ -107,4 +108,18 @@ TEST_CASE("of the experts, those that were hit count") {
   CHECK(many.operations == 400 * one.operations);
   CHECK(many.bytes > one.bytes);
   CHECK(many.bytes <= one.bytes / used * experts);
+}
+
+TEST_CASE("tokens behind random cache rows have finite logits, in every mode") {
+  const auto model = Model::load(demo_model);
+  for (const AttentionMode mode : {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla}) {
+    Context context(model, {.attention = mode, .n_ctx = 512, .n_threads = 2});
+    context.cache().fill_random(0, 300);
+    Batch batch;
+    for (int i = 0; i < 8; ++i) batch.add(7 + i, 300 + i, 0, true);
+    context.decode(batch);
+    for (int i = 0; i < 8; ++i)
+      CHECK(std::ranges::all_of(context.logits(i), [](float v) { return std::isfinite(v); }));
+    CHECK(context.cache().seq_len(0) == 308);
+  }
 }
