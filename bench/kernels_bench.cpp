@@ -79,17 +79,12 @@ void onednn_sgemm(benchmark::State& state) {
 
 int main(int argc, char** argv) {
   benchmark::RegisterBenchmark("sgemm/f32", onednn_sgemm)->ArgName("m")->Arg(1)->Arg(4)->Arg(6)->Arg(8)->Arg(9)->Arg(12)->Arg(16)->Arg(32)->Arg(48)->Arg(64)->Arg(128)->Arg(192)->Arg(512);
-  for (std::uint32_t number = 0; number < 64; ++number) {
-    const quant::TypeTraits* traits = quant::find_traits(number);
-    if (traits == nullptr) continue;
-    const auto type = static_cast<quant::Type>(number);
-    benchmark::RegisterBenchmark((std::string("matmul/") + std::string(traits->name)).c_str(), [type](benchmark::State& state) { block_matmul(state, type); })
+  for (const quant::Type type : quant::all_types()) {
+    benchmark::RegisterBenchmark((std::string("matmul/") + quant::traits(type).name).c_str(), [type](benchmark::State& state) { block_matmul(state, type); })
         ->ArgName("m")->Arg(1)->Arg(4)->Arg(6)->Arg(8)->Arg(9)->Arg(12)->Arg(16)->Arg(32)->Arg(48)->Arg(64)->Arg(128)->Arg(192)->Arg(512);
   }
-  for (std::uint32_t number = 0; number < 64; ++number) {
-    if (quant::find_traits(number) == nullptr || kernels::active_int8_kernels() == nullptr) continue;
-    const auto type = static_cast<quant::Type>(number);
-    if (kernels::active_int8_kernels()->find(type) == nullptr) continue;
+  for (const quant::Type type : quant::all_types()) {
+    if (kernels::active_int8_kernels() == nullptr || kernels::active_int8_kernels()->find(type) == nullptr) continue;
     for (const bool in_panels : {false, true})
       benchmark::RegisterBenchmark(((in_panels ? "int8 panels/" : "int8 rows/") + std::string(quant::traits(type).name)).c_str(),
                                    [=](benchmark::State& state) { int8_product(state, type, in_panels); })
