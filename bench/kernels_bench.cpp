@@ -112,8 +112,7 @@ int main(int argc, char** argv) {
   for (const Shape& shape : read_shapes("models")) {
     add("sgemm/f32", shape, [=](benchmark::State& state) { onednn_sgemm(state, shape); });
     add("u8s8s32", shape, [=](benchmark::State& state) { onednn_u8s8s32(state, shape); });
-    for (std::uint32_t number = 0; number < 64; ++number)
-      if (quant::find_traits(number) != nullptr) add_type(static_cast<quant::Type>(number), shape);
+    for (const quant::Type type : quant::all_types()) add_type(type, shape);
   }
   benchmark::RunSpecifiedBenchmarks();
 }

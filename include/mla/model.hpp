@@ -36,7 +36,7 @@ struct ModelInfo {
   int n_experts_used = 0;
   std::uint64_t n_parameters = 0;
   std::uint64_t weight_bytes = 0;   ///< size of all tensors
-  std::uint64_t derived_bytes = 0;  ///< memory taken beside the file, for k_b and v_b that it lacks
+  std::uint64_t derived_bytes = 0;  ///< memory taken beside the file: k_b that it lacks, rows that it has interleaved
 };
 
 class Model {

@@ -47,7 +47,7 @@ void write_part(const RowPart& part, const float* values, std::byte* row) {
 }
 
 void read_part(const RowPart& part, const std::byte* row, int first, int count, float* values) noexcept {
-  quant::dequantize(part.type, row + part.offset + quant::row_bytes(part.type, first), values, count);
+  quant::dequantize(part.type, row + part.offset, first, count, values);
 }
 
 }  // namespace mla::cache

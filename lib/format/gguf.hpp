@@ -33,7 +33,7 @@ const char* gguf_type_name(std::uint32_t type) noexcept;
 struct TensorInfo {
   std::string name;
   std::vector<std::uint64_t> shape;  ///< GGUF's order: row width first; 1 to 4 sizes
-  std::uint32_t type = 0;            ///< GGUF's number
+  std::uint32_t type = 0;            ///< GGUF's number: a quant::Type, or an interleaved one (quant/interleaving.hpp)
   std::uint64_t offset = 0;          ///< in its part's file
   std::uint64_t bytes = 0;           ///< 0 for an unknown type
   const std::byte* data = nullptr;   ///< null for an unknown type

@@ -7,7 +7,7 @@
 
 #include "platform/checked.hpp"
 #include "platform/fail.hpp"
-#include "quant/types.hpp"
+#include "quant/interleaving.hpp"
 
 namespace mla::format {
 namespace {
@@ -138,11 +138,11 @@ class PartParser {
       if (tensor.offset % alignment != 0)
         fail(Status::bad_file, "{}: tensor {}: offset {} is no multiple of the alignment, {}", path_, tensor.name, tensor.offset, alignment);
       const auto begin = platform::checked_add(data_begin, tensor.offset);
-      const quant::TypeTraits* traits = quant::find_traits(tensor.type);
-      if (traits == nullptr && !allow_unknown_)
-        fail(Status::unsupported, "{}: tensor {} is of type {}, which this version doesn't know: use a file of another type, such as Q4_K",
-             path_, tensor.name, tensor.type);
+      const quant::Interleaving* layout = quant::find_interleaving(tensor.type);
+      const quant::TypeTraits* traits = layout != nullptr ? &quant::traits(layout->base) : quant::find_traits(tensor.type);
+      if (traits == nullptr && !allow_unknown_) refuse_type(tensor);
       if (traits != nullptr) tensor.bytes = tensor_bytes(tensor, *traits);
+      if (layout != nullptr) check_groups(tensor, *layout);
       const auto end = begin ? platform::checked_add(*begin, tensor.bytes) : std::nullopt;
       if (!end || *end > size)
         fail(Status::bad_file, "{}: tensor {} ends behind the end of the file ({} bytes): the file is cut short or damaged", path_, tensor.name, size);
@@ -150,6 +150,20 @@ class PartParser {
       if (traits != nullptr) tensor.data = file_.bytes().data() + *begin;
     }
     refuse_overlaps(out.tensors);
+  }
+
+  [[noreturn]] void refuse_type(const TensorInfo& tensor) {
+    const std::string name = quant::type_name(tensor.type);
+    const std::string type = name.empty() ? std::to_string(tensor.type) : fmt::format("{} ({})", name, tensor.type);
+    fail(Status::unsupported, "{}: tensor {} is of type {}, which this version doesn't {}: use a file of another type, such as Q4_K", path_,
+         tensor.name, type, name.empty() ? "know" : "read");
+  }
+
+  // A group of interleaved rows doesn't reach into the next matrix.
+  void check_groups(const TensorInfo& tensor, const quant::Interleaving& layout) {
+    const std::uint64_t rows = tensor.shape.size() > 1 ? tensor.shape[1] : 1;
+    if (rows % static_cast<std::uint64_t>(layout.rows) != 0)
+      fail(Status::bad_file, "{}: tensor {}: {} rows aren't whole groups of {} ({})", path_, tensor.name, rows, layout.rows, layout.name);
   }
 
   // Tensors of unknown type have no size and count for nothing here.
@@ -185,7 +199,10 @@ class PartParser {
       fail(Status::bad_file, "{}: tensor {} has more values than can be counted", path_, tensor.name);
     if (tensor.shape[0] % block != 0)
       fail(Status::bad_file, "{}: tensor {}: rows of {} values aren't whole blocks of {} ({})", path_, tensor.name, tensor.shape[0], block, traits.name);
-    const auto bytes = platform::checked_mul(*n / block, static_cast<std::uint64_t>(traits.block_bytes));
+    const std::uint64_t rows = *n / tensor.shape[0];
+    const auto blocks = platform::checked_mul(*n / block, static_cast<std::uint64_t>(traits.block_bytes));
+    const auto headers = platform::checked_mul(rows, static_cast<std::uint64_t>(traits.header_bytes));
+    const auto bytes = blocks && headers ? platform::checked_add(*blocks, *headers) : std::nullopt;
     if (!bytes) fail(Status::bad_file, "{}: tensor {} is absurdly large", path_, tensor.name);
     return *bytes;
   }

@@ -48,7 +48,7 @@ void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
     for (std::int64_t first = 0; first < p.w.cols; first += tile_columns) {
       const std::int64_t k = std::min(tile_columns, p.w.cols - first);
       for (std::int64_t j = 0; j < n; ++j)
-        quant::dequantize(p.w.type, p.w.row(first_row + j) + quant::row_bytes(p.w.type, first), scratch.data() + j * k, k);
+        quant::dequantize(p.w.type, p.w.row(first_row + j), first, k, scratch.data() + j * k);
       multiply({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f});
     }
   }

@@ -52,13 +52,14 @@ FileInfo inspect_file(const std::string& path) {
   info.file_bytes = file.file_bytes();
   for (const auto& [name, value] : file.metadata()) info.keys.push_back(describe(name, value));
   for (const format::TensorInfo& tensor : file.tensors()) {
-    const quant::TypeTraits* traits = quant::find_traits(tensor.type);
+    const std::string type = quant::type_name(tensor.type);
     std::uint64_t values = 1;
     for (const std::uint64_t size : tensor.shape) values *= size;
-    info.tensors.push_back({tensor.name, traits != nullptr ? traits->name : fmt::format("type {}", tensor.type), tensor.shape, tensor.bytes});
+    info.tensors.push_back({tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes});
     info.tensor_bytes += tensor.bytes;
     info.n_parameters += values;
-    if (traits == nullptr && info.problem.empty()) info.problem = fmt::format("tensor {} is of unknown type {}", tensor.name, tensor.type);
+    if (tensor.data == nullptr && info.problem.empty())
+      info.problem = fmt::format("tensor {} is of {}, which this version doesn't read", tensor.name, info.tensors.back().type);
   }
   try {
     info.cache_shape = model::read_config(file, {}, nullptr).shape;

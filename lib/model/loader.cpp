@@ -2,19 +2,22 @@
 #include "model/derive.hpp"
 #include "model/tensor_reader.hpp"
 #include "platform/fail.hpp"
+#include "quant/interleaving.hpp"
 
 namespace mla::model {
 namespace {
 
 class Loader {
  public:
-  Loader(LoadedModel& model, const ModelOptions& options) : m_(model), c_(model.config), options_(options), tensors_(model, options) {}
+  Loader(LoadedModel& model, const ModelOptions& options)
+      : m_(model), c_(model.config), options_(options), tensors_(model, options, [this] { report(); }) {}
 
   void run() {
     read_outer();
     // One by one: a damaged block_count then meets a missing tensor before it takes memory.
     for (int layer = 0; layer < c_.shape.n_layers; ++layer) {
-      report(layer);
+      layers_done_ = layer;
+      report();
       LayerWeights& w = m_.layers.emplace_back();
       const std::string name = fmt::format("blk.{}.", layer);
       read_attention(name, w);
@@ -25,13 +28,14 @@ class Loader {
         w.dense = read_ffn(name + "ffn_{}", c_.n_ff);
     }
     tensors_.refuse_unread(c_.shape.n_layers, c_.shape.n_layers + c_.n_mtp_layers);
-    report(c_.shape.n_layers);
+    layers_done_ = c_.shape.n_layers;
+    report();
   }
 
  private:
-  void report(int layers_done) const {
+  void report() const {
     const auto total = static_cast<std::uint64_t>(c_.shape.n_layers);
-    if (options_.progress && !options_.progress("derive", static_cast<std::uint64_t>(layers_done), total))
+    if (options_.progress && !options_.progress("derive", static_cast<std::uint64_t>(layers_done_), total))
       fail(Status::aborted, "loading {} was cancelled", m_.file.path());
   }
 
@@ -43,6 +47,9 @@ class Loader {
         fail(Status::bad_file, "{}: tensor token_embd.weight has {} rows, and deepseek2.vocab_size is {}", m_.file.path(), rows, c_.n_vocab);
       c_.n_vocab = rows;
     }
+    if (embedding != nullptr && quant::find_interleaving(embedding->type) != nullptr)
+      fail(Status::bad_file, "{}: tensor token_embd.weight is of type {}, but rows of the embedding are never interleaved: make the file anew",
+           m_.file.path(), quant::type_name(embedding->type));
     m_.token_embedding = tensors_.matrix("token_embd", c_.n_vocab, c_.n_embd);
     m_.output_norm = tensors_.vector("output_norm.weight", c_.n_embd);
     // Models with tied embeddings have no matrix of their own for the output.
@@ -107,6 +114,7 @@ class Loader {
   LoadedModel& m_;
   Config& c_;
   const ModelOptions& options_;
+  int layers_done_ = 0;
   TensorReader tensors_;
 };
 

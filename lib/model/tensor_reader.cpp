@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "model/restore.hpp"
 #include "platform/fail.hpp"
 #include "quant/dequantize.hpp"
 
@@ -14,11 +15,6 @@ using kernels::Matrix;
 
 std::int64_t dim(const format::TensorInfo& tensor, std::size_t i) {
   return i < tensor.shape.size() ? static_cast<std::int64_t>(tensor.shape[i]) : 1;
-}
-
-Matrix view(const format::TensorInfo& tensor, std::int64_t rows, std::int64_t cols) {
-  const auto type = static_cast<quant::Type>(tensor.type);
-  return {tensor.data, type, rows, cols, quant::row_bytes(type, cols)};
 }
 
 [[noreturn]] void fail_shape(const std::string& path, const format::TensorInfo& tensor, const std::string& wanted) {
@@ -34,6 +30,13 @@ const format::TensorInfo& TensorReader::require(const std::string& name) {
   return *tensor;
 }
 
+Matrix TensorReader::view(const format::TensorInfo& tensor, std::int64_t rows, std::int64_t cols) {
+  if (const quant::Interleaving* layout = quant::find_interleaving(tensor.type))
+    return restore_interleaved(*layout, tensor, rows, cols, allocator_, keep_going_, model_.derived);
+  const auto type = static_cast<quant::Type>(tensor.type);
+  return {tensor.data, type, rows, cols, quant::row_bytes(type, cols)};
+}
+
 Matrix TensorReader::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
   const format::TensorInfo& tensor = require(name + ".weight");
   if (dim(tensor, 0) != cols || dim(tensor, 1) != rows || dim(tensor, 2) != 1 || dim(tensor, 3) != 1)
@@ -47,8 +50,8 @@ kernels::MatrixStack TensorReader::stack(const std::string& name, std::int64_t c
   const bool flat = dim(tensor, 1) == rows * count && dim(tensor, 2) == 1;
   if (dim(tensor, 0) != cols || !(deep || flat) || dim(tensor, 3) != 1)
     fail_shape(model_.file.path(), tensor, fmt::format("[{}, {}, {}]", cols, rows, count));
-  const Matrix first = view(tensor, rows, cols);
-  return {first, count, first.row_bytes * static_cast<std::size_t>(rows)};
+  const Matrix all = view(tensor, rows * count, cols);
+  return {all.slice(0, rows), count, all.row_bytes * static_cast<std::size_t>(rows)};
 }
 
 const float* TensorReader::vector(const std::string& name, std::int64_t n) {

@@ -1,5 +1,6 @@
 // Tensors by name, checked against the shape that the config demands.
 #pragma once
+#include <functional>
 #include <set>
 #include <string>
 
@@ -9,7 +10,9 @@ namespace mla::model {
 
 class TensorReader {
  public:
-  TensorReader(LoadedModel& model, const ModelOptions& options) : model_(model), allocator_(options.allocator) {}
+  /// `keep_going` is called during what takes long, and throws to stop.
+  TensorReader(LoadedModel& model, const ModelOptions& options, std::function<void()> keep_going)
+      : model_(model), allocator_(options.allocator), keep_going_(std::move(keep_going)) {}
 
   bool has(const std::string& name) const { return model_.file.find(name) != nullptr; }
 
@@ -26,8 +29,11 @@ class TensorReader {
 
  private:
   const format::TensorInfo& require(const std::string& name);
+  // Rows one after another: those of the file, or, where it has them interleaved, restored in memory of the model's own.
+  kernels::Matrix view(const format::TensorInfo& tensor, std::int64_t rows, std::int64_t cols);
   LoadedModel& model_;
   std::shared_ptr<Allocator> allocator_;
+  std::function<void()> keep_going_;
   std::set<std::string> used_;
 };
 

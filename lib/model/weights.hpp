@@ -37,7 +37,7 @@ struct LoadedModel {
   const float* output_norm = nullptr;  ///< [n_embd]
   kernels::Matrix output;              ///< [n_vocab, n_embd]
   std::vector<LayerWeights> layers;
-  std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b; norms that aren't stored as floats
+  std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b, rows that were interleaved, norms that aren't floats
   std::uint64_t n_parameters = 0;
 };
 

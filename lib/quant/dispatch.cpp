@@ -25,15 +25,16 @@ template <typename Fn>
 Fn find(Type type, platform::Isa isa, Fn Kernel::*operation) noexcept {
   for (const IsaKernels& candidate : candidates) {
     if (candidate.isa > isa) continue;
-    for (const Kernel* k = candidate.kernels; k->dequantize != nullptr; ++k)
+    for (const Kernel* k = candidate.kernels; k->dequantize != nullptr || k->dequantize_row != nullptr; ++k)
       if (k->type == type && k->*operation != nullptr) return k->*operation;
   }
   return nullptr;
 }
 
 struct Active {
-  static constexpr std::size_t n_types = static_cast<std::size_t>(Type::bf16) + 1;  // the largest number in Type
+  static constexpr std::size_t n_types = static_cast<std::size_t>(Type::iq1_m_row) + 1;  // the largest number in Type
   std::array<DequantizeFn, n_types> dequantize{};
+  std::array<DequantizeRowFn, n_types> dequantize_row{};
   std::array<QuantizeFn, n_types> quantize{};
 
   Active() noexcept {
@@ -42,9 +43,11 @@ struct Active {
       isa = platform::active_isa();
     } catch (...) {  // MLA_ISA is wrong: whoever loads a model throws that error; a row conversion cannot
     }
-    for (std::size_t i = 0; i < n_types; ++i) {
-      dequantize[i] = find_dequantizer(static_cast<Type>(i), isa);
-      quantize[i] = find_quantizer(static_cast<Type>(i), isa);
+    for (const Type type : all_types()) {
+      const auto i = static_cast<std::size_t>(type);
+      dequantize[i] = find_dequantizer(type, isa);
+      dequantize_row[i] = find_row_dequantizer(type, isa);
+      quantize[i] = find_quantizer(type, isa);
     }
   }
 };
@@ -57,8 +60,10 @@ const Active& active() noexcept {
 }  // namespace
 
 DequantizeFn find_dequantizer(Type type, platform::Isa isa) noexcept { return find(type, isa, &Kernel::dequantize); }
+DequantizeRowFn find_row_dequantizer(Type type, platform::Isa isa) noexcept { return find(type, isa, &Kernel::dequantize_row); }
 QuantizeFn find_quantizer(Type type, platform::Isa isa) noexcept { return find(type, isa, &Kernel::quantize); }
 DequantizeFn active_dequantizer(Type type) noexcept { return active().dequantize[static_cast<std::size_t>(type)]; }
+DequantizeRowFn active_row_dequantizer(Type type) noexcept { return active().dequantize_row[static_cast<std::size_t>(type)]; }
 QuantizeFn active_quantizer(Type type) noexcept { return active().quantize[static_cast<std::size_t>(type)]; }
 
 }  // namespace mla::quant

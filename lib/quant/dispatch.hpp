@@ -5,11 +5,13 @@
 
 namespace mla::quant {
 
-DequantizeFn find_dequantizer(Type type, platform::Isa isa) noexcept;
+DequantizeFn find_dequantizer(Type type, platform::Isa isa) noexcept;        // nullptr: the rows have a header
+DequantizeRowFn find_row_dequantizer(Type type, platform::Isa isa) noexcept;  // nullptr: they have none
 QuantizeFn find_quantizer(Type type, platform::Isa isa) noexcept;  // nullptr: this version cannot write the type
 
 /// The same for the active ISA, looked up once per process.
 DequantizeFn active_dequantizer(Type type) noexcept;
+DequantizeRowFn active_row_dequantizer(Type type) noexcept;
 QuantizeFn active_quantizer(Type type) noexcept;
 
 }  // namespace mla::quant

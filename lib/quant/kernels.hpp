@@ -8,15 +8,19 @@
 namespace mla::quant {
 
 using DequantizeFn = void (*)(const void* blocks, float* out, int64_t n) noexcept;
+// For types whose rows have a header: blocks of the row that begins with it.
+using DequantizeRowFn = void (*)(const void* header, const void* blocks, float* out, int64_t n) noexcept;
 using QuantizeFn = void (*)(const float* in, void* blocks, int64_t n) noexcept;
 
+// nullptr: not implemented here. A type has either `dequantize` or `dequantize_row`.
 struct Kernel {
   Type type;
   DequantizeFn dequantize;
-  QuantizeFn quantize;  // nullptr: not implemented here
+  QuantizeFn quantize;
+  DequantizeRowFn dequantize_row = nullptr;
 };
 
-// Each list ends with a null `dequantize` and is constant-initialised: no wide instruction runs before detection.
+// Each list ends with an entry that dequantises nothing and is constant-initialised: no wide instruction runs before detection.
 namespace ref {
 extern const Kernel kernels[];  // complete: every type
 }

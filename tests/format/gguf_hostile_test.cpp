@@ -86,10 +86,18 @@ std::vector<Case> cases() {
        {"tensor twice"}},
       {"tensors over one another", changed([](G& g) { g.tensor("first", {16}, type_f32, 0).tensor("second", {4}, type_f32, 32); }, 64), bad,
        {"first", "second", "overlap"}},
-      {"type 39 (MXFP4)", one_tensor({32}, 39, 0, 64), unsupported, {"tensor blk.0.x.weight", "type 39"}},
-      {"type 212 (Q4_K_R4)", one_tensor({256, 4}, 212, 0, 1024), unsupported, {"tensor blk.0.x.weight", "type 212"}},
+      {"type 153 (IQ2_KT)", one_tensor({256}, 153, 0, 128), unsupported, {"tensor blk.0.x.weight", "type IQ2_KT (153)"}},
+      {"type 399 (Q8_K_R8)", one_tensor({256, 8}, 399, 0, 4096), unsupported, {"tensor blk.0.x.weight", "type Q8_K_R8 (399)"}},
+      {"type 500 (a number of our own)", one_tensor({32}, 500, 0, 64), unsupported, {"tensor blk.0.x.weight", "type 500"}},
+      {"interleaved rows, not whole groups", one_tensor({256, 6}, 212, 0, 1024), bad, {"tensor blk.0.x.weight", "6 rows", "Q4_K_R4"}},
+      {"interleaved rows, groups across matrices", one_tensor({32, 4, 2}, 208, 0, 512), bad, {"tensor blk.0.x.weight", "4 rows", "Q8_0_R8"}},
+      {"an interleaved vector", one_tensor({256}, 212, 0, 256), bad, {"tensor blk.0.x.weight", "1 rows", "Q4_K_R4"}},
+      {"interleaved rows, half a block", one_tensor({128, 4}, 212, 0, 1024), bad, {"tensor blk.0.x.weight", "256"}},
+      {"interleaved rows, a byte short", one_tensor({256, 4}, 212, 0, 4 * 144 - 1), bad, {"tensor blk.0.x.weight", "cut short"}},
+      {"rows with headers, a byte short", one_tensor({512, 3}, 144, 0, 3 * (4 + 2 * 136) - 1), bad, {"tensor blk.0.x.weight", "cut short"}},
+      {"rows with headers without end", one_tensor({32, std::uint64_t{1} << 56}, 219, 0, 64), bad, {"tensor blk.0.x.weight"}},
       {"type 4 (gone from the format)", one_tensor({32}, 4, 0, 64), unsupported, {"tensor blk.0.x.weight", "type 4"}},
-      {"a name with a line end", changed([](G& g) { g.tensor("two\nlines\x1b[2J", {32}, 39, 0); }, 64), unsupported, {"two?lines?[2J"}},
+      {"a name with a line end", changed([](G& g) { g.tensor("two\nlines\x1b[2J", {32}, 4, 0); }, 64), unsupported, {"two?lines?[2J"}},
   };
 }
 
@@ -128,6 +136,21 @@ TEST_CASE("what the format allows is read: odd orders, no tensors, empty arrays,
   CHECK(file.find("later")->data - file.find("earlier")->data == 64);
   CHECK(file.find("unknown")->bytes == 0);
   CHECK(file.find("unknown")->data == nullptr);
+}
+
+TEST_CASE("rows with headers, and interleaved ones, take the bytes that they take") {
+  const ScratchFolder folder;
+  const std::string path = folder / "rows.gguf";
+  struct {
+    std::vector<std::uint64_t> shape;
+    std::uint32_t type;
+    std::size_t bytes;
+  } const cases[] = {{{512, 3}, 144, 3 * (4 + 2 * 136)}, {{256, 3, 2}, 145, 6 * (2 + 70)}, {{256, 8, 3}, 212, 24 * 144},
+                     {{96, 4}, 219, 4 * (2 + 3 * 6)},     {{96, 4}, 229, 4 * (2 + 3 * 7)},  {{64, 16}, 353, 16 * 2 * 17}};
+  for (const auto& c : cases) {
+    write_bytes(path, G().tensor("t", c.shape, c.type, 0).bytes(c.bytes));
+    CHECK(GgufFile::open(path, {}).find("t")->bytes == c.bytes);
+  }
 }
 
 TEST_CASE("arrays and strings that no model has are refused before they take memory") {

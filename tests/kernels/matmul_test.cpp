@@ -32,17 +32,21 @@ std::vector<float> normals(std::size_t n, unsigned seed) {
   return values;
 }
 
-// Random bits make valid blocks of every type; a scale that came out infinite or not a number is replaced.
+// Random bits make valid blocks of every type; a scale that came out infinite or not a number, of a block or a row, is replaced.
 std::vector<std::byte> random_blocks(quant::Type type, std::int64_t rows, std::int64_t cols, unsigned seed) {
   std::mt19937 random(seed);
-  std::vector<std::byte> blocks(static_cast<std::size_t>(rows) * quant::row_bytes(type, cols));
-  const auto block = static_cast<std::size_t>(quant::traits(type).block_bytes);
-  std::vector<float> values(static_cast<std::size_t>(quant::traits(type).block_size));
-  for (std::size_t at = 0; at < blocks.size(); at += block) {
+  const std::size_t row_bytes = quant::row_bytes(type, cols);
+  std::vector<std::byte> blocks(static_cast<std::size_t>(rows) * row_bytes);
+  const quant::TypeTraits& t = quant::traits(type);
+  // What is replaced together: the whole row where it has a scale, else a block.
+  const std::int64_t n_values = t.header_bytes > 0 ? cols : t.block_size;
+  const std::size_t piece = quant::row_bytes(type, n_values);
+  std::vector<float> values(static_cast<std::size_t>(n_values));
+  for (std::size_t at = 0; at < blocks.size(); at += piece) {
     bool tame = false;
     while (!tame) {
-      for (std::size_t i = 0; i < block; ++i) blocks[at + i] = static_cast<std::byte>(random());
-      quant::dequantize(type, blocks.data() + at, values.data(), static_cast<std::int64_t>(values.size()));
+      for (std::size_t i = 0; i < piece; ++i) blocks[at + i] = static_cast<std::byte>(random());
+      quant::dequantize(type, blocks.data() + at, values.data(), n_values);
       tame = true;
       for (const float value : values) tame &= std::abs(value) < 1e4f;
     }
@@ -132,9 +136,7 @@ TEST_CASE("dot products of every instruction set this processor has") {
 TEST_CASE("products with every weight type, few and many rows, odd sizes") {
   platform::Executor executor(make_thread_pool(2), {}, matmul_scratch_floats(4096), nullptr);
   unsigned seed = 10;
-  for (std::uint32_t number = 0; number < 40; ++number) {
-    if (quant::find_traits(number) == nullptr) continue;
-    const auto type = static_cast<quant::Type>(number);
+  for (const quant::Type type : quant::all_types()) {
     for (const auto& [m, n, k] : read_shapes("small")) {
       if (k % quant::traits(type).block_size != 0) continue;
       const auto blocks = random_blocks(type, n, k, ++seed);

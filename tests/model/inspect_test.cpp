@@ -70,12 +70,14 @@ TEST_CASE("files that libmla can't run say why") {
   original_layout(TinyShape{}).write(path);
   std::string bytes = read_bytes(path);
   const std::string name = "output_norm.weight";
-  bytes[bytes.find(name) + name.size() + 4 + 8] = 39;
-  write_bytes(path, bytes);
-  const FileInfo info = inspect_file(path);
-  CHECK_THAT(info.problem, Catch::Contains("tensor output_norm.weight") && Catch::Contains("39"));
-  CHECK(std::any_of(info.tensors.begin(), info.tensors.end(),
-                    [](const FileInfo::Tensor& t) { return t.type == "type 39" && t.bytes == 0; }));
+  for (const auto& [number, told] : {std::pair<unsigned char, std::string>{38, "type 38"}, {153, "IQ2_KT"}}) {
+    bytes[bytes.find(name) + name.size() + 4 + 8] = static_cast<char>(number);
+    write_bytes(path, bytes);
+    const FileInfo info = inspect_file(path);
+    CHECK_THAT(info.problem, Catch::Contains("tensor output_norm.weight") && Catch::Contains(told));
+    CHECK(std::any_of(info.tensors.begin(), info.tensors.end(),
+                      [&](const FileInfo::Tensor& t) { return t.type == told && t.bytes == 0; }));
+  }
 
   check_refused([&] { inspect_file(folder / "none.gguf"); }, Status::not_found, {folder / "none.gguf"});
   write_bytes(path, "text");

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <stdexcept>
 
@@ -44,6 +46,16 @@ void add_key(format::GgufWriter& writer, const std::string& key, const TinyValue
       value);
 }
 
+// The writer writes only types whose rows it knows. In the file a tensor's name is followed by its shape and the type.
+void set_type_number(const std::string& path, const TinyTensor& tensor, std::uint32_t number) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  const std::uint64_t length = tensor.name.size();
+  const std::size_t name = bytes.find(std::string(reinterpret_cast<const char*>(&length), sizeof length) + tensor.name);
+  file.seekp(static_cast<std::streamoff>(name + sizeof length + tensor.name.size() + 4 + 8 * tensor.shape.size()));
+  file.write(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
 void write_file(const std::string& path, const std::vector<std::pair<std::string, TinyValue>>& keys,
                 std::vector<TinyTensor>::const_iterator begin, std::vector<TinyTensor>::const_iterator end) {
   format::GgufWriter writer(path);
@@ -52,6 +64,8 @@ void write_file(const std::string& path, const std::vector<std::pair<std::string
   writer.begin_data();
   for (auto tensor = begin; tensor != end; ++tensor) writer.write(tensor->bytes);
   writer.finish();
+  for (auto tensor = begin; tensor != end; ++tensor)
+    if (tensor->layout != nullptr) set_type_number(path, *tensor, tensor->layout->number);
 }
 
 // Where a block keeps a 16-bit scale, and what it is relative to the first: minima and offsets that make the mean 0.
@@ -69,8 +83,52 @@ std::vector<Scale> scales_of(Type type) {
     case Type::q5_k: return {{0}, {2, 15.5f}};
     case Type::q3_k: return {{108}};
     case Type::q6_k: return {{208}};
-    case Type::f32: case Type::f16: case Type::bf16: return {};
     default: return {{0}};
+  }
+}
+
+void put_half(float value, std::byte* to) {
+  const std::uint16_t half = quant::f32_to_f16(value);
+  std::memcpy(to, &half, sizeof half);
+}
+
+// The nearest power of two below, as MXFP4 has it.
+void put_exponent(float value, std::byte* to) { *to = static_cast<std::byte>(128 + std::ilogb(value)); }
+
+// A nibble on top of each of the last four words of the block.
+void put_iq1_m_scale(float value, std::byte* block) {
+  const std::uint16_t half = quant::f32_to_f16(value);
+  for (int word = 0; word < 4; ++word) {
+    std::byte& top = block[49 + 2 * word];
+    top = (top & std::byte{15}) | static_cast<std::byte>((half >> (4 * word) & 15) << 4);
+  }
+}
+
+// Scales of a block of one row, or of the same block of a group of rows, whose scales come first.
+void put_block_scales(Type type, int group_rows, bool interleaved, float value, std::byte* block) {
+  if (type == Type::iq1_m) return put_iq1_m_scale(value, block);
+  if (type == Type::mxfp4)
+    for (int row = 0; row < group_rows; ++row) put_exponent(value, block + row);
+  else if (!interleaved)
+    for (const Scale& scale : scales_of(type)) put_half(value * scale.ratio, block + scale.at);
+  else
+    for (const Scale& scale : scales_of(type))
+      for (int row = 0; row < group_rows; ++row, block += 2) put_half(value * scale.ratio, block);
+}
+
+void set_scales(TinyTensor& tensor, float value) {
+  const quant::TypeTraits& t = quant::traits(tensor.type);
+  const int group_rows = tensor.layout != nullptr ? tensor.layout->rows : 1;
+  const std::size_t row = quant::row_bytes(tensor.type, static_cast<std::int64_t>(tensor.shape[0])), rows = size(group_rows);
+  const std::size_t header = size(t.header_bytes), block = size(t.block_bytes);
+  for (std::size_t group = 0; group < tensor.bytes.size(); group += rows * row) {
+    std::byte* at = tensor.bytes.data() + group;
+    for (std::size_t r = 0; r < rows && header > 0; ++r, at += header) {
+      if (header == sizeof value) std::memcpy(at, &value, sizeof value);
+      else put_half(value, at);
+    }
+    for (std::size_t b = 0; b < (row - header) / block && header == 0; ++b)
+      put_block_scales(tensor.type, group_rows, tensor.layout != nullptr, value, at + b * rows * block);
   }
 }
 
@@ -212,8 +270,13 @@ TinyModel with_heads_apart(const TinyModel& original, const TinyShape& s, bool k
 }  // namespace
 
 std::vector<float> TinyTensor::floats() const {
+  const auto width = static_cast<std::int64_t>(shape[0]), rows = count(shape) / width;
+  std::vector<std::byte> restored(layout != nullptr ? bytes.size() : 0);
+  if (layout != nullptr) quant::restore_rows(*layout, bytes.data(), restored.data(), rows, width);
+  const std::byte* plain = layout != nullptr ? restored.data() : bytes.data();
   std::vector<float> out(size(count(shape)));
-  quant::dequantize(type, bytes.data(), out.data(), count(shape));
+  for (std::int64_t row = 0; row < rows; ++row)
+    quant::dequantize(type, plain + size(row) * quant::row_bytes(type, width), out.data() + row * width, width);
   return out;
 }
 
@@ -275,30 +338,23 @@ TinyTensor stored_as(const TinyTensor& tensor, Type type) {
   return out;
 }
 
-TinyTensor random_blocks(const std::string& name, const std::vector<std::uint64_t>& shape, Type type, float deviation, unsigned seed) {
+TinyTensor random_blocks(const std::string& name, const std::vector<std::uint64_t>& shape, Type type, float deviation, unsigned seed,
+                         const quant::Interleaving* layout) {
   std::mt19937 random(seed);
-  const auto block_bytes = size(quant::traits(type).block_bytes);
-  TinyTensor tensor{name, shape, type, std::vector<std::byte>(quant::row_bytes(type, count(shape)))};
-  const std::vector<Scale> scales = scales_of(type);
-  if (scales.empty()) {
+  if (quant::traits(type).block_size == 1) {
     std::normal_distribution<float> normal(0, deviation);
     std::vector<float> values(size(count(shape)));
     for (float& value : values) value = normal(random);
     return stored_as(float_tensor(name, shape, values), type);
   }
+  const auto width = static_cast<std::int64_t>(shape[0]);
+  TinyTensor tensor{name, shape, type, std::vector<std::byte>(size(count(shape) / width) * quant::row_bytes(type, width)), layout};
   for (std::byte& byte : tensor.bytes) byte = static_cast<std::byte>(random());
-  const auto set_scales = [&](float first) {
-    for (std::size_t block = 0; block < tensor.bytes.size(); block += block_bytes)
-      for (const Scale& scale : scales) {
-        const std::uint16_t half = quant::f32_to_f16(first * scale.ratio);
-        std::memcpy(tensor.bytes.data() + block + scale.at, &half, sizeof half);
-      }
-  };
-  set_scales(1);
+  set_scales(tensor, 1);
   double sum = 0;
   const std::vector<float> values = tensor.floats();
   for (const float value : values) sum += static_cast<double>(value) * value;
-  set_scales(deviation / static_cast<float>(std::sqrt(sum / static_cast<double>(values.size()))));
+  set_scales(tensor, deviation / static_cast<float>(std::sqrt(sum / static_cast<double>(values.size()))));
   return tensor;
 }
 

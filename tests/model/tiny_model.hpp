@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "quant/types.hpp"
+#include "quant/interleaving.hpp"
 
 struct TinyShape {
   int n_vocab = 40, n_embd = 32, n_layers = 3, n_dense = 1, n_ff = 48;
@@ -23,6 +23,7 @@ struct TinyTensor {
   std::vector<std::uint64_t> shape;  ///< row width first
   mla::quant::Type type = mla::quant::Type::f32;
   std::vector<std::byte> bytes;
+  const mla::quant::Interleaving* layout = nullptr;  ///< of the rows, if they are interleaved; `type` is then the base type
 
   std::vector<float> floats() const;
 };
@@ -49,9 +50,9 @@ struct TinyModel {
 TinyTensor float_tensor(const std::string& name, std::vector<std::uint64_t> shape, const std::vector<float>& values);
 /// The same tensor in f32, f16, bf16 or q8_0.
 TinyTensor stored_as(const TinyTensor& tensor, mla::quant::Type type);
-/// Random blocks of any type, whose values have about this standard deviation.
+/// Random blocks of any type, interleaved or not, whose values have about this standard deviation.
 TinyTensor random_blocks(const std::string& name, const std::vector<std::uint64_t>& shape, mla::quant::Type type, float deviation,
-                         unsigned seed);
+                         unsigned seed, const mla::quant::Interleaving* layout = nullptr);
 
 /// Float weights in the original layout: kv_b only.
 TinyModel original_layout(const TinyShape& shape, unsigned seed = 1);

@@ -9,24 +9,38 @@ using quant::Type;
 
 namespace {
 
-constexpr Type all_types[] = {Type::f32,  Type::f16,  Type::bf16, Type::q4_0, Type::q4_1, Type::q5_0,   Type::q5_1,  Type::q8_0,
-                              Type::q2_k, Type::q3_k, Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs};
+struct FileType {
+  Type type;
+  const quant::Interleaving* layout = nullptr;
+
+  const char* name() const { return layout != nullptr ? layout->name : quant::traits(type).name; }
+};
+
+// Every type that a file may have, rows interleaved or not.
+std::vector<FileType> all_file_types() {
+  std::vector<FileType> found;
+  for (std::uint32_t number = 0; number < 1000; ++number) {
+    if (const quant::Interleaving* layout = quant::find_interleaving(number)) found.push_back({layout->base, layout});
+    else if (quant::find_traits(number) != nullptr) found.push_back({static_cast<Type>(number)});
+  }
+  return found;
+}
 
 // Every matrix has a width that is a multiple of 256, but for k_b's 32. All experts are used: no rounding changes the choice.
 const TinyShape wide{.n_vocab = 32, .n_embd = 256, .n_layers = 2, .n_ff = 256, .n_heads = 2, .n_nope = 32, .n_value = 128,
                      .n_latent = 256, .q_lora = 256, .n_experts = 3, .n_used = 3, .n_ff_expert = 256, .n_groups = 1, .sigmoid = false};
 
-Type type_for(Type type, std::uint64_t width) {
-  return width % static_cast<std::uint64_t>(quant::traits(type).block_size) == 0 ? type : Type::q8_0;
-}
-
-// All matrices of `model` as random blocks of the type; the routers stay floats, as in real files.
-void fill(TinyModel& model, Type type) {
+// All matrices of `model` as random blocks of the type; the routers stay floats, as in real files. Where rows can't hold its blocks,
+// and for the embedding, whose rows are never interleaved, Q8_0.
+void fill(TinyModel& model, const FileType& file_type) {
   unsigned seed = 1;
-  for (TinyTensor& tensor : model.tensors)
-    if (tensor.shape.size() > 1 && tensor.name.find("ffn_gate_inp") == std::string::npos)
-      tensor = random_blocks(tensor.name, tensor.shape, type_for(type, tensor.shape[0]), 1 / std::sqrt(static_cast<float>(tensor.shape[0])),
-                             ++seed);
+  for (TinyTensor& tensor : model.tensors) {
+    if (tensor.shape.size() < 2 || tensor.name.find("ffn_gate_inp") != std::string::npos) continue;
+    const bool fits = tensor.shape[0] % static_cast<std::uint64_t>(quant::traits(file_type.type).block_size) == 0 &&
+                      (file_type.layout == nullptr || tensor.name != "token_embd.weight");
+    const FileType used = fits ? file_type : FileType{Type::q8_0};
+    tensor = random_blocks(tensor.name, tensor.shape, used.type, 1 / std::sqrt(static_cast<float>(tensor.shape[0])), ++seed, used.layout);
+  }
 }
 
 TinyModel dequantised(TinyModel model) {
@@ -52,14 +66,14 @@ double rms_difference(const Logits& got, const Logits& expected) {
   return std::sqrt(difference / size);
 }
 
-void check_same(const std::shared_ptr<const Model>& model, const std::shared_ptr<const Model>& floats, Type type,
+void check_same(const std::shared_ptr<const Model>& model, const std::shared_ptr<const Model>& floats, const FileType& type,
                 std::initializer_list<AttentionMode> modes) {
   for (const AttentionMode mode : modes)
     for (const int chunk : {0, 1}) {
       constexpr int n_tokens = 10;
       const double difference = rms_difference(logits_of(model, mode, chunk, n_tokens), logits_of(floats, mode, chunk, n_tokens));
-      INFO(quant::traits(type).name << ", " << to_string(mode) << ", chunks of " << chunk << ": " << difference);
-      CHECK(difference < bound_of(type));
+      INFO(type.name() << ", " << to_string(mode) << ", chunks of " << chunk << ": " << difference);
+      CHECK(difference < bound_of(type.type));
     }
 }
 
@@ -68,7 +82,7 @@ void check_same(const std::shared_ptr<const Model>& model, const std::shared_ptr
 TEST_CASE("weights of every type, k_b and v_b in the file") {
   const ScratchFolder folder;
   const TinyModel layout = mainline_layout(original_layout(wide), wide);
-  for (const Type type : all_types) {
+  for (const FileType& type : all_file_types()) {
     TinyModel model = layout;
     fill(model, type);
     model.write(folder / "blocks.gguf");
@@ -81,7 +95,7 @@ TEST_CASE("weights of every type, k_b and v_b in the file") {
 TEST_CASE("weights of every type, kv_b in the file: keys are expanded from it, and k_b is derived") {
   const ScratchFolder folder;
   const TinyModel layout = original_layout(wide);
-  for (const Type type : all_types) {
+  for (const FileType& type : all_file_types()) {
     TinyModel model = layout;
     fill(model, type);
     model.write(folder / "blocks.gguf");
@@ -92,7 +106,8 @@ TEST_CASE("weights of every type, kv_b in the file: keys are expanded from it, a
     // k_b in the derived type, which derive's own test proves, is what the absorbed form multiplies with.
     TinyModel derived = mainline_layout(model, wide);
     for (TinyTensor& tensor : derived.tensors)
-      if (tensor.name.ends_with("attn_k_b.weight")) tensor = stored_as(tensor, quant::traits(type).block_size == 1 ? type : Type::q8_0);
+      if (tensor.name.ends_with("attn_k_b.weight"))
+        tensor = stored_as(tensor, quant::traits(type.type).block_size == 1 ? type.type : Type::q8_0);
     dequantised(derived).write(folder / "derived.gguf");
     check_same(blocks, Model::load(folder / "derived.gguf"), type, {AttentionMode::deepseek_mla});
   }

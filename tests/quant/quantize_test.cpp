@@ -33,7 +33,7 @@ TEST_CASE("quantised rows are those of the gguf package, bit for bit", "[quant]"
 }
 
 TEST_CASE("what cannot be written is refused by name", "[quant]") {
-  for (const Type type : all_types)
+  for (const Type type : all_types())
     CHECK(can_quantize(type) == (type == Type::f32 || type == Type::f16 || type == Type::bf16 || type == Type::q8_0));
   const std::vector<float> row(256, 1.0f);
   std::vector<std::uint8_t> blocks(144);

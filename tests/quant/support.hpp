@@ -15,9 +15,6 @@
 
 namespace mla::quant::test {
 
-constexpr Type all_types[] = {Type::f32,  Type::f16,  Type::bf16, Type::q4_0, Type::q4_1, Type::q5_0,   Type::q5_1,  Type::q8_0,
-                              Type::q2_k, Type::q3_k, Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs};
-
 inline std::vector<platform::Isa> machine_isas() {
   std::vector<platform::Isa> isas;
   for (const auto isa : {platform::Isa::scalar, platform::Isa::avx2, platform::Isa::avx512})
@@ -25,7 +22,7 @@ inline std::vector<platform::Isa> machine_isas() {
   return isas;
 }
 
-/// A golden file: a count, then two arrays (see tests/golden/quant/make_golden.py).
+/// A golden file: a count, then two arrays (see tests/golden/quant/README.md).
 class Golden {
  public:
   explicit Golden(const std::string& name) {

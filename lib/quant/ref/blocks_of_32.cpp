@@ -1,5 +1,6 @@
-// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0: 32 values that share one scale, and in the _1 formats one minimum.
+// Q4_0, Q4_1, Q5_0, Q5_1, Q6_0, Q8_0, MXFP4: 32 values that share one scale, and in the _1 formats one minimum.
 // Of the 16 bytes of nibbles, the low ones are values 0 to 15 and the high ones 16 to 31.
+#include <bit>
 #include <cmath>
 
 #include "quant/ref/blocks.hpp"
@@ -31,6 +32,31 @@ void dequantize_q4_0(const void* blocks, float* out, std::int64_t n) noexcept { 
 void dequantize_q4_1(const void* blocks, float* out, std::int64_t n) noexcept { dequantize_nibbles<4, true>(blocks, out, n); }
 void dequantize_q5_0(const void* blocks, float* out, std::int64_t n) noexcept { dequantize_nibbles<5, false>(blocks, out, n); }
 void dequantize_q5_1(const void* blocks, float* out, std::int64_t n) noexcept { dequantize_nibbles<5, true>(blocks, out, n); }
+
+void dequantize_q6_0(const void* blocks, float* out, std::int64_t n) noexcept {
+  const auto* block = static_cast<const std::uint8_t*>(blocks);  // d, two high bits[8], nibbles[16]
+  for (std::int64_t i = 0; i < n; i += 32, block += 26) {
+    const float d = half_at(block);
+    for (int j = 0; j < 16; ++j) {  // a byte of high bits serves values j, j + 16, j + 8, j + 24, from the lowest bits up
+      const int high = block[2 + j % 8] >> (j / 8 * 4), nibbles = block[10 + j];
+      out[i + j] = d * static_cast<float>(((nibbles & 15) | (high & 3) << 4) - 32);
+      out[i + j + 16] = d * static_cast<float>((nibbles >> 4 | (high >> 2 & 3) << 4) - 32);
+    }
+  }
+}
+
+void dequantize_mxfp4(const void* blocks, float* out, std::int64_t n) noexcept {
+  static constexpr float values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};  // twice those of E2M1
+  const auto* block = static_cast<const std::uint8_t*>(blocks);  // exponent, nibbles[16]
+  for (std::int64_t i = 0; i < n; i += 32, block += 17) {
+    const unsigned exponent = block[0];  // half of 2^(exponent - 127); the two smallest are subnormal
+    const float d = std::bit_cast<float>(exponent < 2 ? 0x200000u << exponent : (exponent - 1) << 23);
+    for (int j = 0; j < 16; ++j) {
+      out[i + j] = d * values[block[1 + j] & 15];
+      out[i + j + 16] = d * values[block[1 + j] >> 4];
+    }
+  }
+}
 
 void dequantize_q8_0(const void* blocks, float* out, std::int64_t n) noexcept {
   const auto* block = static_cast<const std::uint8_t*>(blocks);

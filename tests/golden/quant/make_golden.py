@@ -19,6 +19,9 @@ SCALES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
     "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0],
 }
+# The same for the types with codebooks, and the number of entries in the codebook.
+CODEBOOKS = {"IQ1_S": (0, 2048), "IQ1_M": (None, 2048), "IQ2_XXS": (0, 256), "IQ2_XS": (0, 512), "IQ2_S": (0, 1024), "IQ3_XXS": (0, 256),
+             "IQ3_S": (0, 512)}
 # Zero, smallest and largest subnormal, smallest normal, one third, one, largest; and their negatives.
 SPECIAL = np.array([0x0000, 0x0001, 0x03FF, 0x0400, 0x3555, 0x3C00, 0x7BFF], np.uint16)
 SPECIAL = np.concatenate([SPECIAL, SPECIAL | 0x8000])
@@ -43,6 +46,55 @@ def blocks_of(name, n_blocks, rng):
         for at in SCALES[name]:
             keep[at : at + 2] = True
         tail[row, ~keep] = fill
+    return blocks
+
+
+def put_indices(name, blocks, indices):
+    """Overwrites the codebook indices: [n_blocks, 32], or [n_blocks, 64] for IQ3."""
+    low, high = (indices & 255).astype(np.uint8), indices >> 8
+    if name == "IQ2_XXS":
+        blocks[:, 2:66].reshape(-1, 8, 8)[:, :, :4] = low.reshape(-1, 8, 4)
+    elif name == "IQ2_XS":
+        words = blocks[:, 2:66].copy().view("<u2")
+        blocks[:, 2:66] = ((words & 0xFE00) | indices.astype("<u2")).astype("<u2").view(np.uint8)
+    elif name == "IQ1_M":
+        blocks[:, :32] = low
+        nibbles = (blocks[:, 32:48] & 0x88) | (high[:, 0::2] | high[:, 1::2] << 4).astype(np.uint8)
+        blocks[:, 32:48] = nibbles
+    else:
+        blocks[:, 2 : 2 + indices.shape[1]] = low
+        if name == "IQ1_S":
+            words = blocks[:, 34:50].copy().view("<u2") & 0xF000
+            packed = sum(high[:, i::4].astype(np.uint32) << 3 * i for i in range(4))
+            blocks[:, 34:50] = (words | packed).astype("<u2").view(np.uint8)
+        elif name == "IQ2_S":
+            blocks[:, 66:74] = sum(high[:, i::4] << 2 * i for i in range(4)).astype(np.uint8)
+        elif name == "IQ3_S":
+            blocks[:, 66:74] = sum(high[:, i::8] << i for i in range(8)).astype(np.uint8)
+
+
+def codebook_blocks(name, rng):
+    """Random blocks in which every entry of the codebook occurs (IQ1_M: of IQ1_S), and scales as in blocks_of."""
+    at, n_entries = CODEBOOKS[name]
+    per_block = 64 if name.startswith("IQ3") else 32
+    n_blocks = 18 if name == "IQ1_M" else max(18, n_entries // per_block)  # its codebook is that of IQ1_S
+    blocks = rng.integers(0, 256, (n_blocks, GGML_QUANT_SIZES[Type[name]][1]), dtype=np.uint8)
+    scale = finite_halves(rng, n_blocks)
+    scale[: len(SPECIAL)] = SPECIAL
+    if at is None:  # IQ1_M: a nibble of the scale on top of each of four words
+        words = blocks[:, 48:].copy().view("<u2") & 0x0FFF
+        nibbles = scale[:, None] >> np.array([0, 4, 8, 12], np.uint16) & 15
+        blocks[:, 48:] = (words | nibbles << 12).astype("<u2").view(np.uint8)
+    else:
+        blocks[:, at : at + 2] = scale.astype("<u2").view(np.uint8).reshape(-1, 2)
+    order = np.concatenate([rng.permutation(n_entries) for _ in range(-(-n_blocks * per_block // n_entries))])
+    put_indices(name, blocks, order[: n_blocks * per_block].reshape(n_blocks, per_block))
+    return blocks
+
+
+def mxfp4_blocks(rng):
+    blocks = rng.integers(0, 256, (64, 17), dtype=np.uint8)
+    blocks[:, 0] = np.concatenate([[0, 1, 2, 3, 127, 250, 251], rng.integers(0, 252, 57)])  # above, 12 times the scale is infinite
     return blocks
 
 
@@ -80,6 +132,11 @@ def main():
     for name in ("F16", "BF16", "Q8_0"):
         with np.errstate(all="ignore"):
             write(folder / f"{name}_rows.bin", rows.size, rows, quantize(rows, Type[name]))
+    for name in [*CODEBOOKS, "MXFP4"]:
+        blocks = mxfp4_blocks(rng) if name == "MXFP4" else codebook_blocks(name, rng)
+        with np.errstate(over="ignore"):
+            values = dequantize(blocks, Type[name]).astype("<f4")
+        write(folder / f"{name}.bin", len(blocks), blocks, values)
 
 
 if __name__ == "__main__":
