@@ -59,7 +59,7 @@ FileInfo inspect_file(const std::string& path) {
     info.tensor_bytes += tensor.bytes;
     info.n_parameters += values;
     if (tensor.data == nullptr && info.problem.empty())
-      info.problem = fmt::format("tensor {} is of {}, which this version doesn't read", tensor.name, info.tensors.back().type);
+      info.problem = fmt::format("tensor {}: this version doesn't read {}", tensor.name, info.tensors.back().type);
   }
   try {
     info.cache_shape = model::read_config(file, {}, nullptr).shape;
