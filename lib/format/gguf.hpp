@@ -63,6 +63,8 @@ class GgufFile {
 
   const std::vector<TensorInfo>& tensors() const noexcept { return tensors_; }
   const TensorInfo* find(std::string_view name) const;
+  /// The part whose bytes these are; nullptr if they are no file's.
+  platform::FileView* part_with(const std::byte* data) noexcept;
   const std::vector<std::pair<std::string, GgufValue>>& metadata() const noexcept { return metadata_; }
   const GgufValue* find_key(std::string_view key) const;
 
