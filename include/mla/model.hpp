@@ -57,7 +57,7 @@ class Model {
   /// Throws Error: not_found, io_error, bad_file, unsupported, out_of_memory, aborted; names the file and the key or tensor.
   static std::shared_ptr<const Model> load(const std::string& path, const ModelOptions& options = {});
   /// Loads a GGUF file that is in memory already, at an address that is a multiple of 32; a part of a split model is refused.
-  /// The weights stay where they are, whatever use_mmap says: `bytes` must not change, and must stay until the model is gone. The
+  /// Weights that are not repacked stay where they are, whatever use_mmap says: `bytes` must not change, and must stay until the model is gone. The
   /// model keeps `owner` for that; it may be null if the host sees to it. Throws like load(), and invalid_argument.
   static std::shared_ptr<const Model> load_memory(std::span<const std::byte> bytes, std::shared_ptr<const void> owner = nullptr,
                                                   const ModelOptions& options = {});

@@ -154,6 +154,12 @@ platform::FileView* GgufFile::part_with(const std::byte* data) noexcept {
   return nullptr;
 }
 
+std::vector<std::string> GgufFile::part_paths() const {
+  std::vector<std::string> paths;
+  for (const platform::FileView& part : parts_) paths.push_back(part.path());
+  return paths;
+}
+
 const TensorInfo* GgufFile::find(std::string_view name) const {
   const auto found = tensor_index_.find(name);
   return found == tensor_index_.end() ? nullptr : &tensors_[found->second];

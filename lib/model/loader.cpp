@@ -133,7 +133,10 @@ LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   return model;
 }
 
+// Checked before anything is opened.
 format::GgufFile::Options file_options(const ModelOptions& options) {
+  if (options.n_threads < 0 || options.n_threads > 4096)
+    fail(Status::invalid_argument, "ModelOptions::n_threads is {}: use 0 (automatic) to 4096", options.n_threads);
   return {.use_mmap = options.use_mmap, .allocator = options.allocator, .progress = options.progress};
 }
 

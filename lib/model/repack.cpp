@@ -171,6 +171,14 @@ std::uint64_t with_reserve(std::uint64_t bytes) { return bytes + std::min(bytes 
 
 }  // namespace
 
+bool may_be_in_panels(const format::TensorInfo& tensor) {
+  for (const char* by_row : {"token_embd", "attn_kv_b", "attn_k_b", "attn_v_b"})
+    if (tensor.name.find(by_row) != std::string::npos) return false;
+  const bool is_stack = tensor.name.find("_exps.") != std::string::npos;
+  return tensor.shape.size() == (is_stack ? 3u : 2u) && tensor.shape[1] % panel_rows == 0 &&
+         kernels::panel_layout(static_cast<quant::Type>(tensor.type)) != nullptr;
+}
+
 std::uint64_t panel_bytes(const LoadedModel& model) noexcept {
   std::uint64_t bytes = 0;
   for_each_matrix(model, [&](const Matrix& w, std::int64_t n_rows) { bytes += w.in_panels ? static_cast<std::uint64_t>(n_rows) * w.row_bytes : 0; });

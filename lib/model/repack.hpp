@@ -17,6 +17,9 @@ namespace mla::model {
 /// Throws Error: out_of_memory, aborted. The model is then of no use.
 void repack(LoadedModel& model, const ModelOptions& options, const platform::KernelFiles& kernel_files = {});
 
+/// Whether a tensor of a file may be stored in panels: weights of a type and with rows that fit them, and not read row by row.
+bool may_be_in_panels(const format::TensorInfo& tensor);
+
 /// Bytes of the model's matrices that are in panels.
 std::uint64_t panel_bytes(const LoadedModel& model) noexcept;
 
