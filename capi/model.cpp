@@ -17,6 +17,9 @@ mla::ModelOptions translate(const mla_model_options& given) {
   options.allocator = adapt(given.allocator);
   for (const mla_override& entry : array(given.overrides, given.n_overrides, "overrides"))
     options.overrides[&not_null(entry.key, "the key of an override")] = &not_null(entry.value, "the value of an override");
+  options.repack = static_cast<mla::RepackMode>(enum_value(given.repack, MLA_REPACK_NEVER, "mla_model_options.repack"));
+  options.huge_pages = given.no_huge_pages == 0;
+  options.n_threads = given.n_threads;
   return options;
 }
 
@@ -53,6 +56,8 @@ mla_status mla_model_get_info(mla_model_info* info, const mla_model* model) {
     filled.n_parameters = facts.n_parameters;
     filled.weight_bytes = facts.weight_bytes;
     filled.derived_bytes = facts.derived_bytes;
+    filled.panel_bytes = facts.panel_bytes;
+    filled.repacked_bytes = facts.repacked_bytes;
     write_struct(info, filled, "info");
   });
 }

@@ -18,6 +18,7 @@ struct ModelFlags {
   std::string attention = "auto";
   std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
   bool no_mmap = false;
+  bool repack = false, no_repack = false, no_huge_pages = false;
   bool verbose = false;
 };
 
@@ -25,7 +26,7 @@ struct ModelFlags {
 std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
 
-/// Declares -m -t -c -ub --attention --cache-type[-k|-v] --no-mmap -v. `n_ctx_help` says what -c means to the program.
+/// Declares -m -t -c -ub --attention --cache-type[-k|-v] --no-mmap --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to the program.
 /// The model is a must unless `demo_model` is true.
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);
 

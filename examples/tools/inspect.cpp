@@ -45,6 +45,8 @@ std::string one_line(const std::string& text) {
   return end < text.size() ? line + " …" : line;
 }
 
+std::string type_text(const FileInfo::Tensor& tensor) { return tensor.layout == "rows" ? tensor.type : tensor.type + " " + tensor.layout; }
+
 struct CacheRow {
   const char* mode;
   CacheType type;
@@ -82,9 +84,9 @@ std::string table(const FileInfo& info, int n_ctx, bool tensors) {
   out += "\nmetadata\n";
   for (const FileInfo::Key& key : info.keys) out += fmt::format("  {:<48} {:<16} {}\n", one_line(key.name), key.type, one_line(key.value));
   std::map<std::string, std::pair<std::uint64_t, int>> by_type;
-  for (const FileInfo::Tensor& tensor : info.tensors) by_type[tensor.type].first += tensor.bytes, ++by_type[tensor.type].second;
+  for (const FileInfo::Tensor& tensor : info.tensors) by_type[type_text(tensor)].first += tensor.bytes, ++by_type[type_text(tensor)].second;
   out += "\ntensor types\n";
-  for (const auto& [type, total] : by_type) out += fmt::format("  {:<10} {:>5} tensors {:>12}\n", type, total.second, size_text(total.first));
+  for (const auto& [type, total] : by_type) out += fmt::format("  {:<15} {:>5} tensors {:>12}\n", type, total.second, size_text(total.first));
   const auto rows = cache_rows(info, n_ctx);
   if (!rows.empty()) out += fmt::format("\nKV cache: bytes per token, and what {} tokens take\n", n_ctx);
   for (const CacheRow& row : rows)
@@ -92,7 +94,7 @@ std::string table(const FileInfo& info, int n_ctx, bool tensors) {
   if (tensors) {
     out += "\ntensors: name, type, sizes (row width first), bytes\n";
     for (const FileInfo::Tensor& tensor : info.tensors)
-      out += fmt::format("  {:<40} {:<8} {:>24} {:>12}\n", one_line(tensor.name), tensor.type, shape_text(tensor.shape), tensor.bytes);
+      out += fmt::format("  {:<40} {:<15} {:>24} {:>12}\n", one_line(tensor.name), type_text(tensor), shape_text(tensor.shape), tensor.bytes);
   }
   return out;
 }
@@ -103,7 +105,7 @@ std::string json(const FileInfo& info, int n_ctx) {
   for (const char* list : {"metadata", "tensors", "cache"}) out[list] = nlohmann::ordered_json::array();
   for (const FileInfo::Key& key : info.keys) out["metadata"].push_back({{"key", key.name}, {"type", key.type}, {"value", key.value}});
   for (const FileInfo::Tensor& tensor : info.tensors)
-    out["tensors"].push_back({{"name", tensor.name}, {"type", tensor.type}, {"shape", tensor.shape}, {"bytes", tensor.bytes}});
+    out["tensors"].push_back({{"name", tensor.name}, {"type", tensor.type}, {"layout", tensor.layout}, {"shape", tensor.shape}, {"bytes", tensor.bytes}});
   for (const CacheRow& row : cache_rows(info, n_ctx))
     out["cache"].push_back({{"attention", row.mode}, {"cache_type", mla::to_string(row.type)}, {"bytes_per_token", row.bytes_per_token},
                             {"n_ctx", n_ctx}, {"bytes", row.bytes}});

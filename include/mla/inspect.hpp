@@ -20,6 +20,7 @@ struct FileInfo {
     std::string type;  ///< "Q4_K", or "type 99" for one that this version doesn't know
     std::vector<std::uint64_t> shape;  ///< row width first
     std::uint64_t bytes = 0;           ///< 0 if the type isn't known
+    std::string layout;                ///< "rows", or "panels16" in a file of mla-quantize --layout native
   };
 
   std::string path;  ///< of the first part

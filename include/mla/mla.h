@@ -151,6 +151,13 @@ typedef struct mla_override {
   const char *value; /* decimal text, "true" or "false" */
 } mla_override;
 
+/* Whether weights are put into the layout that the kernels read fastest when a model is loaded; the logits are the same. */
+typedef enum mla_repack_mode {
+  MLA_REPACK_AUTO = 0,   /* where it helps and the copy fits in memory; otherwise they are used in place, and the log says so */
+  MLA_REPACK_ALWAYS = 1, /* MLA_OUT_OF_MEMORY, before any is taken, where the copy doesn't fit */
+  MLA_REPACK_NEVER = 2   /* used in place */
+} mla_repack_mode;
+
 typedef struct mla_model_options {
   size_t struct_size;
   int32_t no_mmap;              /* nonzero: read the file into memory instead of mapping it */
@@ -161,8 +168,11 @@ typedef struct mla_model_options {
   const mla_allocator *allocator; /* copied; NULL: the library's own */
   const mla_override *overrides;  /* [n_overrides]; a key that the loader does not read is an error */
   size_t n_overrides;
+  mla_repack_mode repack;
+  int32_t no_huge_pages;          /* nonzero: don't ask for huge pages for repacked weights */
+  int32_t n_threads;              /* that repack; 0: the processors this process may use. They end with the load */
 } mla_model_options;
-#define MLA_MODEL_OPTIONS_INIT {sizeof(mla_model_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+#define MLA_MODEL_OPTIONS_INIT {sizeof(mla_model_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, MLA_REPACK_AUTO, 0, 0}
 
 /* Facts of a model. Set struct_size (MLA_MODEL_INFO_INIT) before the call; no more than that is written. */
 typedef struct mla_model_info {
@@ -177,9 +187,11 @@ typedef struct mla_model_info {
   int32_t n_experts_used;
   uint64_t n_parameters;
   uint64_t weight_bytes;    /* size of all tensors */
-  uint64_t derived_bytes;   /* memory taken beside the file */
+  uint64_t derived_bytes;   /* memory taken beside the file, for k_b that it lacks */
+  uint64_t panel_bytes;     /* weights that the kernels read in their own layout: repacked, or so in the file */
+  uint64_t repacked_bytes;  /* memory taken beside the file for repacked weights */
 } mla_model_info;
-#define MLA_MODEL_INFO_INIT {sizeof(mla_model_info), NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define MLA_MODEL_INFO_INIT {sizeof(mla_model_info), NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* The sizes that a cache row depends on. */
 typedef struct mla_cache_shape {

@@ -12,6 +12,7 @@
 #include <mla/machine.hpp>
 #include <mla/model.hpp>
 #include <mla/op_timing.hpp>
+#include <mla/quantize.hpp>
 #include <mla/sampler.hpp>
 #include <mla/tokenizer.hpp>
 #include <mla/types.hpp>

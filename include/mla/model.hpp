@@ -14,11 +14,21 @@
 
 namespace mla {
 
+/// Whether weights are put into the layout that the kernels read fastest when a model is loaded. The logits are the same to the bit.
+enum class RepackMode : int {
+  automatic = 0,  ///< where it helps and the copy fits in memory; otherwise they are used in place, and the log says so
+  always = 1,     ///< out_of_memory, before any is taken, where the copy doesn't fit
+  never = 2,      ///< used in place
+};
+
 struct ModelOptions {
   bool use_mmap = true;                  ///< map the file; false reads it into memory from the allocator
-  ProgressCallback progress = nullptr;   ///< phases "read", "derive"; false stops the load with Status::aborted
+  ProgressCallback progress = nullptr;   ///< phases "read", "derive", "repack"; false stops the load with Status::aborted
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   std::shared_ptr<LogSink> log = nullptr;          ///< silence
+  RepackMode repack = RepackMode::automatic;
+  bool huge_pages = true;                ///< ask for huge pages for repacked weights, which makes loading and reading them faster
+  int n_threads = 0;                     ///< that repack; 0: the processors this process may use. They end with the load
   /// Metadata keys to take instead of the file's, e.g. {"deepseek2.expert_group_count", "8"}; values as decimal text,
   /// "true" or "false". A key that the loader does not read is an error.
   std::map<std::string, std::string> overrides = {};
@@ -36,6 +46,8 @@ struct ModelInfo {
   int n_experts_used = 0;
   std::uint64_t n_parameters = 0;
   std::uint64_t weight_bytes = 0;   ///< size of all tensors
+  std::uint64_t panel_bytes = 0;    ///< of them, those that the kernels read in their own layout: repacked, or so in the file
+  std::uint64_t repacked_bytes = 0;  ///< memory taken beside the file for repacked weights; 0 where they were repacked in place
   std::uint64_t derived_bytes = 0;  ///< memory taken beside the file: k_b that it lacks, rows that it has interleaved
 };
 
@@ -45,7 +57,7 @@ class Model {
   /// Throws Error: not_found, io_error, bad_file, unsupported, out_of_memory, aborted; names the file and the key or tensor.
   static std::shared_ptr<const Model> load(const std::string& path, const ModelOptions& options = {});
   /// Loads a GGUF file that is in memory already, at an address that is a multiple of 32; a part of a split model is refused.
-  /// The weights stay where they are, whatever use_mmap says: `bytes` must not change, and must stay until the model is gone. The
+  /// Weights that are not repacked stay where they are, whatever use_mmap says: `bytes` must not change, and must stay until the model is gone. The
   /// model keeps `owner` for that; it may be null if the host sees to it. Throws like load(), and invalid_argument.
   static std::shared_ptr<const Model> load_memory(std::span<const std::byte> bytes, std::shared_ptr<const void> owner = nullptr,
                                                   const ModelOptions& options = {});

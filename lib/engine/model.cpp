@@ -2,6 +2,7 @@
 #include <mla/error.hpp>
 
 #include "engine/model_impl.hpp"
+#include "model/repack.hpp"
 #include "model/vocabulary.hpp"
 #include "platform/cpu.hpp"
 #include "platform/fail.hpp"
@@ -22,6 +23,8 @@ ModelInfo describe(const model::LoadedModel& m) {
   info.n_experts_used = c.router.n_used;
   info.n_parameters = m.n_parameters;
   for (const format::TensorInfo& tensor : m.file.tensors()) info.weight_bytes += tensor.bytes;
+  info.panel_bytes = model::panel_bytes(m);
+  info.repacked_bytes = m.repacked.size();
   for (const platform::Buffer& buffer : m.derived) info.derived_bytes += buffer.size();
   return info;
 }

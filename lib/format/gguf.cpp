@@ -147,6 +147,19 @@ std::uint64_t GgufFile::file_bytes() const noexcept {
   return total;
 }
 
+platform::FileView* GgufFile::part_with(const std::byte* data) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  for (platform::FileView& part : parts_)
+    if (address - reinterpret_cast<std::uintptr_t>(part.bytes().data()) < part.bytes().size()) return &part;
+  return nullptr;
+}
+
+std::vector<std::string> GgufFile::part_paths() const {
+  std::vector<std::string> paths;
+  for (const platform::FileView& part : parts_) paths.push_back(part.path());
+  return paths;
+}
+
 const TensorInfo* GgufFile::find(std::string_view name) const {
   const auto found = tensor_index_.find(name);
   return found == tensor_index_.end() ? nullptr : &tensors_[found->second];

@@ -38,6 +38,7 @@ struct TensorInfo {
   std::uint64_t bytes = 0;           ///< 0 for an unknown type
   const std::byte* data = nullptr;   ///< null for an unknown type
   int part = 0;
+  bool in_panels = false;            ///< not rows one after another, but panels of sixteen (format/native_layout.hpp)
 };
 
 class GgufFile {
@@ -57,12 +58,15 @@ class GgufFile {
   static GgufFile borrow(std::span<const std::byte> bytes, const Options& options);
 
   const std::string& path() const noexcept { return parts_.front().path(); }  ///< of the first part
+  std::vector<std::string> part_paths() const;
   int n_parts() const noexcept { return static_cast<int>(parts_.size()); }
   std::uint32_t version() const noexcept { return version_; }
   std::uint64_t file_bytes() const noexcept;
 
   const std::vector<TensorInfo>& tensors() const noexcept { return tensors_; }
   const TensorInfo* find(std::string_view name) const;
+  /// The part whose bytes these are; nullptr if they are no file's.
+  platform::FileView* part_with(const std::byte* data) noexcept;
   const std::vector<std::pair<std::string, GgufValue>>& metadata() const noexcept { return metadata_; }
   const GgufValue* find_key(std::string_view key) const;
 

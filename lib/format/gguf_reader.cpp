@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "format/native_layout.hpp"
 #include "platform/checked.hpp"
 #include "platform/fail.hpp"
 #include "quant/interleaving.hpp"
@@ -39,7 +40,11 @@ class PartParser {
       reader_.name_in_errors({}, {});
       out.metadata.emplace_back(std::move(key), std::move(value));
     }
-    for (std::uint64_t i = 0; i < n_tensors; ++i) out.tensors.push_back(read_tensor());
+    const bool knows_panels = knows_layout(out);
+    for (std::uint64_t i = 0; i < n_tensors; ++i) {
+      TensorInfo& tensor = out.tensors.emplace_back(read_tensor());
+      if (const auto type = type_in_panels(tensor.type)) note_panels(tensor, *type, knows_panels);
+    }
     place_tensors(out);
     return out;
   }
@@ -53,6 +58,38 @@ class PartParser {
     const std::uint32_t swapped = __builtin_bswap32(version);
     if (swapped == 2 || swapped == 3) fail(Status::unsupported, "{}: a big-endian GGUF file; libmla reads little-endian ones", path_);
     fail(Status::unsupported, "{}: GGUF version {}; libmla reads versions 2 and 3", path_, version);
+  }
+
+  // Whether the part has tensors in panels that this version reads.
+  bool knows_layout(const GgufPart& part) const {
+    const GgufValue *layout = nullptr, *version = nullptr;
+    for (const auto& [key, value] : part.metadata) {
+      if (key == layout_key) layout = &value;
+      if (key == layout_version_key) version = &value;
+    }
+    if (layout == nullptr && version == nullptr) return false;
+    const auto* const name = layout != nullptr ? std::get_if<std::string>(&layout->value) : nullptr;
+    const auto* const number = version != nullptr ? std::get_if<std::uint64_t>(&version->value) : nullptr;
+    if (name == nullptr || number == nullptr)
+      fail(Status::bad_file, "{}: metadata keys {} (a string) and {} (a number) belong together", path_, layout_key, layout_version_key);
+    const bool known = *name == layout_name && *number == layout_version;
+    if (!known && !allow_unknown_)
+      fail(Status::unsupported, "{}: metadata keys {} and {} are {} and {}, and this version reads {} {}: make the file anew from the original, with this "
+           "version's mla-quantize --layout native", path_, layout_key, layout_version_key, *name, *number, layout_name, layout_version);
+    return known;
+  }
+
+  // Tensors of a layout that isn't known keep their number, which is no type's.
+  void note_panels(TensorInfo& tensor, std::uint32_t type, bool knows_panels) {
+    if (!knows_panels || quant::find_traits(type) == nullptr) {
+      if (allow_unknown_) return;
+      if (!knows_panels) fail(Status::bad_file, "{}: tensor {} is in panels (type {}), and metadata key {} is missing", path_, tensor.name, tensor.type, layout_key);
+      fail(Status::unsupported, "{}: tensor {} is of type {} in panels, which this version doesn't know", path_, tensor.name, type);
+    }
+    if (tensor.shape.size() < 2 || tensor.shape[1] == 0 || tensor.shape[1] % layout_rows != 0)
+      fail(Status::bad_file, "{}: tensor {} is in panels, and its rows aren't a multiple of {}", path_, tensor.name, layout_rows);
+    tensor.type = type;
+    tensor.in_panels = true;
   }
 
   void check_count(const char* what, std::uint64_t n, std::uint64_t least_bytes) {

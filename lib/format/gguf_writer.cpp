@@ -1,5 +1,7 @@
 #include "format/gguf_writer.hpp"
 
+#include <type_traits>
+
 #include "platform/fail.hpp"
 
 namespace mla::format {
@@ -60,6 +62,41 @@ void GgufWriter::add_strings(const std::string& key, std::span<const std::string
   for (const std::string& value : values) put_text(value);
 }
 
+// Readers widen numbers: this narrows them again.
+void GgufWriter::put_scalar(std::uint32_t type, const GgufScalar& value) {
+  const auto narrow = [&](auto number) {
+    switch (type) {
+      case 0: return put(static_cast<std::uint8_t>(number));
+      case 1: return put(static_cast<std::int8_t>(number));
+      case 2: return put(static_cast<std::uint16_t>(number));
+      case 3: return put(static_cast<std::int16_t>(number));
+      case type_uint32: return put(static_cast<std::uint32_t>(number));
+      case type_int32: return put(static_cast<std::int32_t>(number));
+      case type_float32: return put(static_cast<float>(number));
+      case type_bool: return put(static_cast<std::uint8_t>(number));
+      default: return put(number);  // 64 bits wide, as readers have them
+    }
+  };
+  if (const auto* text = std::get_if<std::string>(&value)) put_text(*text);
+  else if (const auto* flag = std::get_if<bool>(&value)) narrow(std::uint64_t{*flag});
+  else if (const auto* real = std::get_if<double>(&value)) narrow(*real);
+  else if (const auto* whole = std::get_if<std::int64_t>(&value)) narrow(*whole);
+  else narrow(std::get<std::uint64_t>(value));
+}
+
+void GgufWriter::add_value(const std::string& key, const GgufValue& value) {
+  begin_key(key, value.type);
+  const auto* const array = std::get_if<GgufArray>(&value.value);
+  if (array == nullptr) return put_scalar(value.type, value.value);
+  put(value.element_type);
+  std::visit(
+      [&](const auto& values) {
+        put(std::uint64_t{values.size()});
+        for (const auto& entry : values) put_scalar(value.element_type, GgufScalar(static_cast<typename std::decay_t<decltype(values)>::value_type>(entry)));
+      },
+      *array);
+}
+
 void GgufWriter::add_ints(const std::string& key, std::span<const std::int32_t> values) {
   begin_key(key, type_array);
   put(type_int32);
@@ -71,7 +108,11 @@ void GgufWriter::add_tensor(const std::string& name, std::vector<std::uint64_t> 
   std::uint64_t rows = 1;
   for (std::size_t i = 1; i < shape.size(); ++i) rows *= shape[i];
   const std::uint64_t bytes = rows * quant::row_bytes(type, static_cast<std::int64_t>(shape[0]));
-  tensors_.push_back({name, std::move(shape), type, bytes});
+  add_tensor(name, std::move(shape), static_cast<std::uint32_t>(type), bytes);
+}
+
+void GgufWriter::add_tensor(const std::string& name, std::vector<std::uint64_t> shape, std::uint32_t number, std::uint64_t bytes) {
+  tensors_.push_back({name, std::move(shape), number, bytes});
 }
 
 void GgufWriter::begin_data() {
@@ -87,7 +128,7 @@ void GgufWriter::begin_data() {
     file_.write(tensor.name.data(), tensor.name.size());
     number(static_cast<std::uint32_t>(tensor.shape.size()));
     for (const std::uint64_t size : tensor.shape) number(size);
-    number(static_cast<std::uint32_t>(tensor.type));
+    number(tensor.type);
     number(offset);
     offset += (tensor.bytes + alignment - 1) / alignment * alignment;
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "format/gguf.hpp"
 #include "platform/file.hpp"
 #include "quant/types.hpp"
 
@@ -22,10 +23,14 @@ class GgufWriter {
   void add_bool(const std::string& key, bool value);
   void add_string(const std::string& key, std::string_view value);
   void add_strings(const std::string& key, std::span<const std::string> values);
+  /// A value of any type, as a reader gave it.
+  void add_value(const std::string& key, const GgufValue& value);
   void add_ints(const std::string& key, std::span<const std::int32_t> values);
 
   /// shape: row width first.
   void add_tensor(const std::string& name, std::vector<std::uint64_t> shape, quant::Type type);
+  /// The same with GGUF's number of the type and the tensor's size, for types that are only copied.
+  void add_tensor(const std::string& name, std::vector<std::uint64_t> shape, std::uint32_t number, std::uint64_t bytes);
 
   void begin_data();
   /// A piece of the next tensor's bytes; a tensor may come in several pieces.
@@ -36,12 +41,13 @@ class GgufWriter {
   struct Tensor {
     std::string name;
     std::vector<std::uint64_t> shape;
-    quant::Type type;
+    std::uint32_t type;
     std::uint64_t bytes;
   };
   template <typename T>
   void put(const T& value);
   void put_text(std::string_view text);
+  void put_scalar(std::uint32_t type, const GgufScalar& value);
   void begin_key(const std::string& key, std::uint32_t type);
   void pad();
 

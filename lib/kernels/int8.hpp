@@ -51,6 +51,9 @@ struct Int8Kernels {
   void (*quantize)(const float* x, std::int64_t k, const Int8Rows& out) noexcept;
   using ProductFn = void (*)(const Int8Product& p, void* scratch) noexcept;
   ProductFn (*find)(quant::Type type) noexcept;  ///< nullptr: not for this type
+  /// Sixteen rows, row_bytes each and apart, into a panel of 16 · row_bytes (kernels/panels.hpp).
+  using InterleaveFn = void (*)(const std::byte* rows, std::size_t row_bytes, std::byte* panel) noexcept;
+  InterleaveFn (*find_interleave)(quant::Type type) noexcept;  ///< as find()
 };
 
 /// Scratch that a product needs, 64-byte aligned.

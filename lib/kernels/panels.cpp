@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/int8.hpp"
+
 namespace mla::kernels {
 namespace {
 
@@ -24,13 +26,7 @@ constexpr std::uint32_t swap_bits(std::uint32_t x, std::uint32_t mask, int shift
   return x ^ difference ^ (difference << shift);
 }
 
-// Bit 4j + i goes to 8i + j: each step exchanges two bits of the bits' numbers.
-std::uint32_t spread_fifth_bits(std::uint32_t x) noexcept {
-  x = swap_bits(x, 0x22222222, 1);
-  x = swap_bits(x, 0x0a0a0a0a, 3);
-  x = swap_bits(x, 0x00cc00cc, 6);
-  return swap_bits(x, 0x0000f0f0, 12);
-}
+// Bit 8i + j goes to 4j + i: each step exchanges two bits of the bits' numbers.
 std::uint32_t gather_fifth_bits(std::uint32_t x) noexcept {
   x = swap_bits(x, 0x0000f0f0, 12);
   x = swap_bits(x, 0x00cc00cc, 6);
@@ -38,23 +34,15 @@ std::uint32_t gather_fifth_bits(std::uint32_t x) noexcept {
   return swap_bits(x, 0x22222222, 1);
 }
 
-enum class Direction { to_panel, to_rows };
-
-// The block of one row, and its place in a block column of a panel.
-template <Direction direction, typename Row, typename Panel>
-void move_block(const PanelLayout& l, Row* block, Panel* panel, int row) noexcept {
-  const auto field = [&]<typename T>(T, int at, Panel* place) {
-    if constexpr (direction == Direction::to_panel) store(place, load<T>(block + at));
-    else store(block + at, load<T>(place));
-  };
-  for (int i = 0; i < l.n_halves; ++i) field(std::uint16_t{}, l.halves_at + 2 * i, panel + 2 * (panel_rows * i + row));
+// The block of one row, from its place in a block column of a panel.
+void take_block(const PanelLayout& l, const std::byte* panel, int row, std::byte* block) noexcept {
+  for (int i = 0; i < l.n_halves; ++i) store(block + l.halves_at + 2 * i, load<std::uint16_t>(panel + 2 * (panel_rows * i + row)));
   panel += 2 * panel_rows * l.n_halves + 4 * row;
   if (l.fifth_bits_at >= 0) {
-    if constexpr (direction == Direction::to_panel) store(panel, spread_fifth_bits(load<std::uint32_t>(block + l.fifth_bits_at)));
-    else store(block + l.fifth_bits_at, gather_fifth_bits(load<std::uint32_t>(panel)));
+    store(block + l.fifth_bits_at, gather_fifth_bits(load<std::uint32_t>(panel)));
     panel += 4 * panel_rows;
   }
-  for (int i = 0; i < l.n_words; ++i) field(std::uint32_t{}, l.words_at + 4 * i, panel + 4 * panel_rows * i);
+  for (int i = 0; i < l.n_words; ++i) store(block + l.words_at + 4 * i, load<std::uint32_t>(panel + 4 * panel_rows * i));
 }
 
 }  // namespace
@@ -80,11 +68,8 @@ const PanelLayout* panel_layout(Type type) noexcept {
 bool fits_panels(const Matrix& w) noexcept { return panel_layout(w.type) != nullptr && w.rows > 0 && w.rows % panel_rows == 0; }
 
 void rows_to_panel(const Matrix& w, std::int64_t first_row, std::byte* panel) noexcept {
-  const PanelLayout& layout = *panel_layout(w.type);
-  const std::size_t block = static_cast<std::size_t>(layout.block_bytes);
-  for (std::size_t at = 0; at < w.row_bytes; at += block)
-    for (int row = 0; row < panel_rows; ++row)
-      move_block<Direction::to_panel>(layout, w.row(first_row + row) + at, panel + panel_rows * at, row);
+  static const Int8Kernels& kernels = active_int8_kernels() != nullptr ? *active_int8_kernels() : scalar::int8;
+  kernels.find_interleave(w.type)(w.row(first_row), w.row_bytes, panel);
 }
 
 void panel_to_rows(Type type, std::int64_t cols, const std::byte* panel, std::byte* rows) noexcept {
@@ -92,7 +77,7 @@ void panel_to_rows(Type type, std::int64_t cols, const std::byte* panel, std::by
   const std::size_t block = static_cast<std::size_t>(layout.block_bytes), row_bytes = quant::row_bytes(type, cols);
   for (std::size_t at = 0; at < row_bytes; at += block)
     for (int row = 0; row < panel_rows; ++row)
-      move_block<Direction::to_rows>(layout, rows + static_cast<std::size_t>(row) * row_bytes + at, panel + panel_rows * at, row);
+      take_block(layout, panel + panel_rows * at, row, rows + static_cast<std::size_t>(row) * row_bytes + at);
 }
 
 }  // namespace mla::kernels

@@ -16,7 +16,8 @@ const PanelLayout* panel_layout(quant::Type type) noexcept;
 /// Whether this matrix can be kept in panels: rows of a type that has them, sixteen at a time.
 bool fits_panels(const Matrix& w) noexcept;
 
-/// Sixteen rows of w, from `first_row` on, into a panel of 16 · w.row_bytes; and back, to the same bytes.
+/// Sixteen rows of w, from `first_row` on, into a panel of 16 · w.row_bytes, with the best instruction set there is; and back, to
+/// the same bytes.
 void rows_to_panel(const Matrix& w, std::int64_t first_row, std::byte* panel) noexcept;
 void panel_to_rows(quant::Type type, std::int64_t cols, const std::byte* panel, std::byte* rows) noexcept;
 

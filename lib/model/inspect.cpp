@@ -8,6 +8,7 @@
 #include <mla/error.hpp>
 
 #include "format/gguf.hpp"
+#include "format/native_layout.hpp"
 #include "model/config.hpp"
 #include "quant/types.hpp"
 
@@ -55,7 +56,8 @@ FileInfo inspect_file(const std::string& path) {
     const std::string type = quant::type_name(tensor.type);
     std::uint64_t values = 1;
     for (const std::uint64_t size : tensor.shape) values *= size;
-    info.tensors.push_back({tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes});
+    info.tensors.push_back({tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes,
+                            tensor.in_panels ? format::layout_name : "rows"});
     info.tensor_bytes += tensor.bytes;
     info.n_parameters += values;
     if (tensor.data == nullptr && info.problem.empty())

@@ -1,5 +1,6 @@
 // From a GGUF file to a LoadedModel.
 #include "model/derive.hpp"
+#include "model/repack.hpp"
 #include "model/tensor_reader.hpp"
 #include "platform/fail.hpp"
 #include "quant/interleaving.hpp"
@@ -123,6 +124,7 @@ LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   model.file = std::move(file);
   model.config = read_config(model.file, options.overrides, options.log.get());
   Loader(model, options).run();
+  repack(model, options);
   for (const format::TensorInfo& tensor : model.file.tensors()) {
     std::uint64_t n = 1;
     for (const std::uint64_t size : tensor.shape) n *= size;
@@ -131,7 +133,10 @@ LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   return model;
 }
 
+// Checked before anything is opened.
 format::GgufFile::Options file_options(const ModelOptions& options) {
+  if (options.n_threads < 0 || options.n_threads > 4096)
+    fail(Status::invalid_argument, "ModelOptions::n_threads is {}: use 0 (automatic) to 4096", options.n_threads);
   return {.use_mmap = options.use_mmap, .allocator = options.allocator, .progress = options.progress};
 }
 

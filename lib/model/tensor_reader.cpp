@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "kernels/panels.hpp"
+#include "model/repack.hpp"
 #include "model/restore.hpp"
 #include "platform/fail.hpp"
 #include "quant/dequantize.hpp"
@@ -26,6 +28,9 @@ std::int64_t dim(const format::TensorInfo& tensor, std::size_t i) {
 const format::TensorInfo& TensorReader::require(const std::string& name) {
   const format::TensorInfo* tensor = model_.file.find(name);
   if (tensor == nullptr) fail(Status::bad_file, "{}: tensor {} is missing", model_.file.path(), name);
+  if (tensor->in_panels && !may_be_in_panels(*tensor))
+    fail(Status::bad_file, "{}: tensor {} is in panels, but it is not read so: make the file anew, with mla-quantize --layout native",
+         model_.file.path(), name);
   used_.insert(name);
   return *tensor;
 }
@@ -34,7 +39,7 @@ Matrix TensorReader::view(const format::TensorInfo& tensor, std::int64_t rows, s
   if (const quant::Interleaving* layout = quant::find_interleaving(tensor.type))
     return restore_interleaved(*layout, tensor, rows, cols, allocator_, keep_going_, model_.derived);
   const auto type = static_cast<quant::Type>(tensor.type);
-  return {tensor.data, type, rows, cols, quant::row_bytes(type, cols)};
+  return {tensor.data, type, rows, cols, quant::row_bytes(type, cols), tensor.in_panels};
 }
 
 Matrix TensorReader::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
@@ -50,8 +55,10 @@ kernels::MatrixStack TensorReader::stack(const std::string& name, std::int64_t c
   const bool flat = dim(tensor, 1) == rows * count && dim(tensor, 2) == 1;
   if (dim(tensor, 0) != cols || !(deep || flat) || dim(tensor, 3) != 1)
     fail_shape(model_.file.path(), tensor, fmt::format("[{}, {}, {}]", cols, rows, count));
-  const Matrix all = view(tensor, rows * count, cols);
-  return {all.slice(0, rows), count, all.row_bytes * static_cast<std::size_t>(rows)};
+  const Matrix all = view(tensor, rows * count, cols), first = all.slice(0, rows);
+  if (first.in_panels && !kernels::fits_panels(first))
+    fail(Status::bad_file, "{}: tensor {} is in panels that reach from one matrix into the next", model_.file.path(), tensor.name);
+  return {first, count, all.row_bytes * static_cast<std::size_t>(rows)};
 }
 
 const float* TensorReader::vector(const std::string& name, std::int64_t n) {

@@ -29,7 +29,7 @@ struct LayerWeights {
   moe::ExpertWeights experts;       ///< of a layer with experts
 };
 
-/// A model in memory. Views point into `file` and `derived`; immutable once loaded.
+/// A model in memory. Views point into `file`, `derived` and `repacked`; immutable once loaded.
 struct LoadedModel {
   format::GgufFile file;
   Config config;
@@ -38,6 +38,7 @@ struct LoadedModel {
   kernels::Matrix output;              ///< [n_vocab, n_embd]
   std::vector<LayerWeights> layers;
   std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b, rows that were interleaved, norms that aren't floats
+  platform::Buffer repacked;              ///< weights in another layout than the mapped file's (model/repack.hpp)
   std::uint64_t n_parameters = 0;
 };
 

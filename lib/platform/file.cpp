@@ -110,6 +110,16 @@ FileView::~FileView() {
   if (mapped_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void FileView::will_need(std::span<const std::byte> part) const noexcept { advise(part, MADV_WILLNEED); }
+void FileView::let_go(std::span<const std::byte> part) const noexcept { advise(part, MADV_DONTNEED); }
+
+// Whole pages, outwards: a neighbour that shares one comes back from the page cache.
+void FileView::advise(std::span<const std::byte> part, int advice) const noexcept {
+  if (!mapped_ || part.empty()) return;
+  const auto first = static_cast<std::size_t>(part.data() - data_), begin = first / page_bytes * page_bytes;
+  (void)::madvise(const_cast<std::byte*>(data_) + begin, std::min(first + part.size(), size_) - begin, advice);
+}
+
 void FileView::swap(FileView& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);

@@ -31,9 +31,17 @@ class FileView {
 
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   const std::string& path() const noexcept { return path_; }
+  /// The same bytes to write to, where the file was read; empty where it is mapped.
+  std::span<std::byte> own_bytes() noexcept { return mapped_ ? std::span<std::byte>() : std::span(memory_.data(), memory_.size()); }
+
+  /// Of a mapped file: `part` of it will be read next; and, its pages no longer count as this process's memory until they are read
+  /// again. Advice to the kernel that changes no result; a file that was read stays as it is.
+  void will_need(std::span<const std::byte> part) const noexcept;
+  void let_go(std::span<const std::byte> part) const noexcept;
 
  private:
   void swap(FileView& other) noexcept;
+  void advise(std::span<const std::byte> part, int advice) const noexcept;
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;

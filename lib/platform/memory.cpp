@@ -1,5 +1,8 @@
 #include "platform/memory.hpp"
 
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstdlib>
 #include <utility>
 
@@ -26,11 +29,9 @@ std::shared_ptr<Allocator> default_allocator() {
 
 namespace platform {
 
-constexpr std::size_t buffer_alignment = 4096;
-
-Buffer::Buffer(std::shared_ptr<Allocator> allocator, std::size_t bytes, const char* what)
+Buffer::Buffer(std::shared_ptr<Allocator> allocator, std::size_t bytes, const char* what, std::size_t alignment)
     : allocator_(allocator ? std::move(allocator) : default_allocator()), size_(bytes) {
-  data_ = static_cast<std::byte*>(allocator_->allocate(bytes, buffer_alignment));
+  data_ = static_cast<std::byte*>(allocator_->allocate(bytes, alignment));
   if (data_ == nullptr) fail(Status::out_of_memory, "no memory for {}: {} bytes", what, bytes);
 }
 
@@ -42,6 +43,16 @@ void Buffer::swap(Buffer& other) noexcept {
   std::swap(allocator_, other.allocator_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+}
+
+void advise_huge_pages(std::span<std::byte> memory) noexcept {
+#ifdef MADV_HUGEPAGE
+  const auto first = reinterpret_cast<std::uintptr_t>(memory.data()), begin = (first + page_bytes - 1) / page_bytes * page_bytes;
+  const std::uintptr_t end = (first + memory.size()) / page_bytes * page_bytes;
+  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)memory;
+#endif
 }
 
 }  // namespace platform

@@ -51,6 +51,10 @@ void refuse_model_calls(const demo::Model& model) {
   const mla_allocator empty = MLA_ALLOCATOR_INIT;
   options.allocator = &empty;
   REFUSED(mla_model_load(&out, "x", &options));
+  options = MLA_MODEL_OPTIONS_INIT, options.repack = static_cast<mla_repack_mode>(3);
+  REFUSED(mla_model_load(&out, "x", &options));
+  options = MLA_MODEL_OPTIONS_INIT, options.n_threads = -1;
+  REFUSED(mla_model_load(&out, "x", &options));
   mla_model_info info = MLA_MODEL_INFO_INIT;
   mla_cache_shape shape = MLA_CACHE_SHAPE_INIT;
   const mla_tokenizer* tokenizer = nullptr;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <mla/mla.h>
@@ -111,6 +112,34 @@ TEST_CASE("load: a model without a vocabulary, mapped and read") {
     });
   }
   CHECK(faults::happened(faults::Kind::mapping) == mappings + 1);
+}
+
+TEST_CASE("load: weights that are repacked, with threads of the load's own") {
+  const ScratchFolder folder;
+  const std::string path = folder / "model.gguf", native = folder / "native.gguf";
+  convert_huggingface(golden, path, {.type = "q8_0"});
+  quantize_file(path, native, {.layout = FileLayout::native, .n_threads = 1});
+  const std::string whole_native = read_bytes(native);
+  for (const bool use_mmap : {true, false}) {
+    ModelOptions options;
+    options.use_mmap = use_mmap;
+    options.repack = RepackMode::always;
+    options.n_threads = 3;
+    const ModelInfo whole = Model::load(path, options)->info();
+    fail_each([&] {
+      const auto model = Model::load(path, options);
+      expect(model->info().panel_bytes == whole.panel_bytes && model->info().repacked_bytes == whole.repacked_bytes, "a part of the model");
+    });
+  }
+  fail_each(
+      [&] {
+        std::remove(native.c_str());
+        quantize_file(path, native, {.layout = FileLayout::native, .n_threads = 2});
+      },
+      [&](bool failed) {
+        if (failed) REQUIRE_FALSE(std::ifstream(native).good());
+        else REQUIRE(read_bytes(native) == whole_native);
+      });
 }
 
 TEST_CASE("load: a model with a vocabulary, and text to tokens and back") {

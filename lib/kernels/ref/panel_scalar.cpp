@@ -177,6 +177,6 @@ void quantize_row(const float* x, int64_t k, const Int8Rows& out) noexcept {
 }  // namespace
 
 namespace scalar {
-const Int8Kernels int8 = {quantize_row, find_product};
+const Int8Kernels int8 = {quantize_row, find_product, find_interleave};
 }
 }  // namespace mla::kernels

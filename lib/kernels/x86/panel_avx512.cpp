@@ -121,6 +121,6 @@ inline void multiply_chunk(const Weights& w, int c, const Activations& x, float 
 }  // namespace
 
 namespace avx512 {
-const Int8Kernels int8 = {quantize_row, find_product};
+const Int8Kernels int8 = {quantize_row, find_product, find_interleave};
 }
 }  // namespace mla::kernels

@@ -1,0 +1,142 @@
+// mla-quantize as a user meets it: layouts there and back, and what becomes of a file that isn't understood.
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <mla/model.hpp>
+#include <nlohmann/json.hpp>
+
+#include "demo_variant.hpp"
+#include "folder.hpp"
+#include "npy.hpp"
+#include "process.hpp"
+
+namespace {
+
+// A folder with the demo model as Q8_0, whole and in three parts.
+struct Workplace : Folder {
+  Workplace() {
+    write_demo_variant(*this / "demo.gguf", {.type = mla::quant::Type::q8_0});
+    write_demo_variant(*this / "part-00001-of-00003.gguf", {.type = mla::quant::Type::q8_0, .n_parts = 3});
+  }
+};
+
+std::vector<float> logits_of(const Folder& folder, const std::string& model) {
+  const Run run = run_program("mla-perplexity", {"-m", model, "--tokens", "-", "--logits-out", folder / "l.npy"}, {.input = "1 5 9 100 7 7 3 64 127 0"});
+  CHECK(run.status == 0);
+  CHECK(run.err.empty());
+  return Npy::read(folder / "l.npy").values;
+}
+
+void convert(const std::string& layout, const std::string& input, const std::string& output) {
+  const Run run = run_program("mla-quantize", {"--layout", layout, input, output});
+  CHECK(run.err.empty());
+  REQUIRE(run.status == 0);
+  CHECK(run.out.starts_with(output + ": "));
+}
+
+std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
+  const std::size_t at = bytes.find(from);
+  REQUIRE(at != std::string::npos);
+  return bytes.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("mla-quantize: a native file has the same logits, loads without repacking, and gives the original back to the byte") {
+  const Workplace place;
+  convert("native", place / "demo.gguf", place / "native.gguf");
+  convert("native", place / "part-00002-of-00003.gguf", place / "of_parts.gguf");
+  CHECK(read_file(place / "native.gguf") == read_file(place / "of_parts.gguf"));
+  CHECK(read_file(place / "native.gguf") != read_file(place / "demo.gguf"));
+  CHECK(logits_of(place, place / "native.gguf") == logits_of(place, place / "demo.gguf"));
+
+  for (const auto mode : {mla::RepackMode::automatic, mla::RepackMode::always, mla::RepackMode::never}) {
+    const auto native = mla::Model::load(place / "native.gguf", {.repack = mode})->info();
+    const auto repacked = mla::Model::load(place / "demo.gguf", {.repack = mla::RepackMode::always})->info();
+    if (repacked.panel_bytes == 0) continue;  // a processor that reads rows
+    CHECK(native.repacked_bytes == 0);
+    CHECK(native.panel_bytes == repacked.panel_bytes);
+    CHECK(repacked.repacked_bytes >= repacked.panel_bytes);
+  }
+
+  convert("native", place / "native.gguf", place / "again.gguf");
+  CHECK(read_file(place / "again.gguf") == read_file(place / "native.gguf"));
+  convert("rows", place / "native.gguf", place / "back.gguf");
+  CHECK(read_file(place / "back.gguf") == read_file(place / "demo.gguf"));
+  convert("rows", place / "part-00001-of-00003.gguf", place / "joined.gguf");
+  CHECK(read_file(place / "joined.gguf") == read_file(place / "demo.gguf"));
+
+  const auto info = nlohmann::json::parse(run_program("mla-inspect", {"--json", place / "native.gguf"}).out);
+  CHECK(info["problem"] == "");
+  for (const auto& tensor : info["tensors"]) {
+    const std::string name = tensor["name"];
+    const bool by_row = name.find("token_embd") == 0 || name.find("attn_k_b") != std::string::npos || name.find("attn_v_b") != std::string::npos;
+    if (tensor["type"] != "Q8_0" || by_row) CHECK(tensor["layout"] == "rows");
+    else if (tensor["shape"][1] % 16 == 0) CHECK(tensor["layout"] == "panels16");
+  }
+  CHECK(run_program("mla-inspect", {place / "native.gguf"}).out.find("Q8_0 panels16") != std::string::npos);
+}
+
+TEST_CASE("a native file on a processor that reads rows is put into rows when it is loaded") {
+  const Workplace place;
+  convert("native", place / "demo.gguf", place / "native.gguf");
+  const std::vector<std::string> arguments = {"--tokens", "-", "--logits-out", place / "l.npy", "--repack", "-m"};
+  const auto scalar_logits = [&](const std::string& model) {
+    std::vector<std::string> all = arguments;
+    all.push_back(model);
+    CHECK(run_program("mla-perplexity", all, {.input = "1 5 9 100 7", .environment = "MLA_ISA=scalar"}).status == 0);
+    return Npy::read(place / "l.npy").values;
+  };
+  CHECK(scalar_logits(place / "native.gguf") == scalar_logits(place / "demo.gguf"));
+}
+
+TEST_CASE("a layout that this version doesn't know is refused by file, key and remedy; mla-inspect still shows the file") {
+  const Workplace place;
+  convert("native", place / "demo.gguf", place / "native.gguf");
+  const std::string native = read_file(place / "native.gguf"), bad = place / "bad.gguf";
+  std::string later = native;
+  const std::string key = "mla.layout.version";
+  later[later.find(key) + key.size() + 4] = 2;  // behind the type, uint32
+  const auto refused = [&](const std::string& bytes, const std::vector<std::string>& parts) {
+    write_file(bad, bytes);
+    std::vector<std::string> all = parts;
+    all.push_back(bad);
+    check_error("mla-run", {"-m", bad}, 1, all);
+    check_error("mla-quantize", {"--layout", "rows", bad, place / "out.gguf"}, 1, all);
+    CHECK_FALSE(std::filesystem::exists(place / "out.gguf"));
+  };
+  refused(replaced(native, "panels16", "panels99"), {"mla.layout", "panels99 and 1", "panels16 1", "mla-quantize --layout native"});
+  CHECK(run_program("mla-inspect", {bad}).out.find("unknown type") != std::string::npos);
+  refused(later, {"mla.layout.version", "panels16 and 2"});
+  refused(replaced(native, "mla.layout", "mlx.layout"), {"mla.layout", "belong together"});
+  refused(replaced(replaced(native, "mla.layout", "mlx.layout"), "mla.layout", "mlx.layout"), {"is in panels", "mla.layout is missing"});
+  refused(native.substr(0, native.size() - 1000), {"cut short"});
+}
+
+TEST_CASE("mla-quantize: errors are one line; inputs are never overwritten, and an older output stays until the new one is whole") {
+  const Workplace place;
+  const std::string input = place / "demo.gguf", out = place / "out.gguf";
+  const auto error = [](const std::vector<std::string>& arguments, int status, const std::vector<std::string>& parts) {
+    check_error("mla-quantize", arguments, status, parts);
+  };
+  error({}, 2, {"input"});
+  error({input}, 2, {"output"});
+  error({input, ""}, 2, {"output", "empty"});
+  error({"--layout", "panels", input, out}, 2, {"--layout", "panels", "rows,native"});
+  error({"-t", "-1", input, out}, 2, {"--threads", "-1"});
+  error({input, out, "q4_k"}, 2, {"q4_k"});
+  error({place / "none.gguf", out}, 1, {"none.gguf", "No such file"});
+  error({heldout_text, out}, 1, {"heldout.txt", "not a GGUF file"});
+  std::filesystem::create_symlink("demo.gguf", place / "link.gguf");
+  for (const std::string& same : {input, place / "link.gguf"}) error({input, same}, 1, {"choose another name"});
+  error({place / "part-00003-of-00003.gguf", place / "part-00002-of-00003.gguf"}, 1, {"part-00002-of-00003.gguf", "choose another name"});
+  error({input, place / "no/out.gguf"}, 1, {"no/out.gguf", "No such file"});
+  error({input, "/dev/full"}, 1, {"/dev/full", "No space left"});
+  write_file(out, "what was there before");
+  check_error("mla-quantize", {"--layout", "native", input, out}, 1, {out, "File too large"}, {.largest_file = 50'000});
+  CHECK(read_file(out) == "what was there before");
+  CHECK_FALSE(std::filesystem::exists(out + ".part"));
+  CHECK(run_program("mla-quantize", {"--layout", "native", input, out}).status == 0);
+  CHECK(read_file(out).starts_with("GGUF"));
+}
