@@ -18,6 +18,7 @@ mla::ContextOptions translate(const mla_context_options& given) {
   options.cache_type_k = cache_type(given.cache_type_k, "cache_type_k");
   options.cache_type_v = cache_type(given.cache_type_v, "cache_type_v");
   options.n_threads = given.n_threads;
+  options.n_threads_batch = given.n_threads_batch;
   if (given.cache != nullptr) options.cache = given.cache->cache;
   options.thread_pool = adapt(given.thread_pool);
   options.allocator = adapt(given.allocator);
@@ -105,6 +106,10 @@ mla_kv_cache* mla_context_cache(mla_context* context) {
 
 int32_t mla_context_n_threads(const mla_context* context) {
   return property<int32_t>(__func__, -1, [&] { return not_null(context, "context").context->n_threads(); });
+}
+
+int32_t mla_context_n_threads_batch(const mla_context* context) {
+  return property<int32_t>(__func__, -1, [&] { return not_null(context, "context").context->n_threads_batch(); });
 }
 
 mla_status mla_context_abort(mla_context* context) {

@@ -35,6 +35,7 @@ class HostThreadPool final : public ThreadPool {
   explicit HostThreadPool(const mla_thread_pool& functions) : functions_(functions) {}
 
   int n_threads() const noexcept override { return functions_.n_threads; }
+  bool concurrent() const noexcept override { return functions_.concurrent != 0; }
 
   void run(int n_tasks, TaskRef task) override {
     Operation operation{task, n_tasks, functions_.n_threads};
@@ -98,8 +99,8 @@ std::shared_ptr<ThreadPool> adapt(const mla_thread_pool* given) {
   if (given == nullptr) return nullptr;
   const mla_thread_pool functions = read_struct(given, "mla_thread_pool");
   not_null(functions.run, "mla_thread_pool.run");
-  if (functions.n_threads < 1 || functions.n_threads > 4096)
-    throw Misuse{"mla_thread_pool.n_threads is " + std::to_string(functions.n_threads) + ": use 1 to 4096"};
+  if (functions.n_threads < 1 || functions.n_threads > max_threads)
+    throw Misuse{"mla_thread_pool.n_threads is " + std::to_string(functions.n_threads) + ": use 1 to " + std::to_string(max_threads)};
   return std::make_shared<HostThreadPool>(functions);
 }
 

@@ -24,8 +24,10 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_
     model->description(model->get_description() + "; without it, the demo model that ships with the source");
   else
     model->required();
-  app.add_option("-t,--threads", flags.n_threads, "threads; 0: the processors there are")
-      ->check(whole_number(0, 4096))->capture_default_str();
+  app.add_option("-t,--threads", flags.n_threads, "threads that generate; 0: one for each (fast) core this process may use")
+      ->check(whole_number(0, mla::max_threads))->capture_default_str();
+  app.add_option("--threads-batch,--tb", flags.n_threads_batch, "threads that read prompts; 0: as many as generate")
+      ->check(whole_number(0, mla::max_threads))->capture_default_str();
   app.add_option("-c,--ctx-size", flags.n_ctx, n_ctx_help)->check(whole_number(0, std::numeric_limits<int>::max()));
   app.add_option("--ubatch-size,--ub", flags.n_ubatch, "tokens computed at once")
       ->check(whole_number(1, 65536))->capture_default_str();
@@ -74,6 +76,7 @@ mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx) {
   options.cache_type_k = mla::parse_cache_type(flags.cache_type_k.empty() ? flags.cache_type : flags.cache_type_k);
   options.cache_type_v = mla::parse_cache_type(flags.cache_type_v.empty() ? flags.cache_type : flags.cache_type_v);
   options.n_threads = flags.n_threads;
+  options.n_threads_batch = flags.n_threads_batch;
   options.abort = interrupted;
   return options;
 }

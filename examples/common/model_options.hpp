@@ -12,7 +12,7 @@ namespace program {
 
 struct ModelFlags {
   std::string model;  ///< empty: the demo model
-  int n_threads = 0;
+  int n_threads = 0, n_threads_batch = 0;  ///< 0: the library decides
   int n_ctx = 0;      ///< 0: what the program takes without the flag
   int n_ubatch = 512;
   std::string attention = "auto";
@@ -26,7 +26,8 @@ struct ModelFlags {
 std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
 
-/// Declares -m -t -c -ub --attention --cache-type[-k|-v] --no-mmap --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to the program.
+/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --no-mmap --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
+/// the program.
 /// The model is a must unless `demo_model` is true.
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);
 

@@ -21,7 +21,7 @@
 namespace program {
 namespace {
 
-constexpr std::array<std::string_view, 5> long_letters = {"npl", "npp", "ntg", "pps", "ub"};  // CLI11 knows one letter after one dash
+constexpr std::array<std::string_view, 6> long_letters = {"npl", "npp", "ntg", "pps", "tb", "ub"};  // CLI11 knows one letter after one dash
 
 struct ClosedPipe : Failure {
   using Failure::Failure;

@@ -19,8 +19,11 @@ struct ContextOptions {
   CacheType cache_type_k = CacheType::f16;
   CacheType cache_type_v = CacheType::f16;
   std::shared_ptr<KvCache> cache = nullptr;  ///< a cache to use instead; its layout must be the one the mode needs
-  int n_threads = 0;                       ///< of the context's own pool; 0: the processors this process may use
-  std::shared_ptr<ThreadPool> thread_pool = nullptr;  ///< a pool to use instead
+  int n_threads = 0;                       ///< for one token at a time; 0: default_threads()
+  int n_threads_batch = 0;                 ///< for several tokens at a time; 0: n_threads
+  /// A pool to use instead of the context's own. All its threads are used, unless n_threads or n_threads_batch asks for fewer and the
+  /// pool is from make_thread_pool() or concurrent().
+  std::shared_ptr<ThreadPool> thread_pool = nullptr;
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   AbortCallback abort = nullptr;           ///< polled while computing
   bool time_ops = false;                   ///< keep op_timings(); costs nothing when off, some clock reads per layer when on
@@ -49,7 +52,8 @@ class Context {
   const std::shared_ptr<const Model>& model() const noexcept;
   KvCache& cache() noexcept;
   const ContextOptions& options() const noexcept;
-  int n_threads() const noexcept;
+  int n_threads() const noexcept;        ///< that compute one token at a time
+  int n_threads_batch() const noexcept;  ///< that compute several
 
   /// Where the time of decode() went since the context was made or reset_op_timings(): operations that ran, in the order of
   /// the forward pass; their seconds add up to the time spent computing. Empty without ContextOptions::time_ops.

@@ -41,7 +41,8 @@ struct TaskRef {
   void* data;
 };
 
-/// Runs the tasks of one operation at a time. A context uses its pool from one thread at a time.
+/// Runs the tasks of one operation at a time. A context uses its pool from one thread at a time; a pool that contexts share is called
+/// from all of their threads.
 class ThreadPool {
  public:
   virtual ~ThreadPool() = default;
@@ -50,11 +51,21 @@ class ThreadPool {
   /// Runs task 0 … n_tasks-1, each once, in any order, and returns when all are done. The calling thread takes part.
   /// An exception from a task is rethrown here after the others have ended.
   virtual void run(int n_tasks, TaskRef task) = 0;
+  /// A promise: run() with n_threads() tasks runs all of them at the same time, each on a thread of its own, task 0 on the calling
+  /// thread. The library then calls run() once for a whole decode() instead of once for each of its operations, and its threads wait
+  /// for each other inside; it hangs if the promise is broken. Without it, tasks never wait for other tasks.
+  virtual bool concurrent() const noexcept { return false; }
 };
 
-/// A pool of n_threads - 1 threads beside the caller; 0 means the processors this process may use.
-/// Throws Error(out_of_memory) if a thread can't be started. Its threads end with the object.
+constexpr int max_threads = 4096;  ///< that a pool may have
+
+/// A pool of n_threads - 1 threads beside the caller, which contexts may share (their operations then take turns).
+/// 0 means default_threads(). Throws Error(out_of_memory) if a thread can't be started. Its threads end with the object.
 std::shared_ptr<ThreadPool> make_thread_pool(int n_threads = 0);
+
+/// One thread for each physical core that this thread may run on, without the slow kind where there are two, and no more than control
+/// groups grant. docs/threads.md says why.
+int default_threads();
 
 /// Called now and then during long work with what is being done and how far it is; return false to stop.
 using ProgressCallback = std::function<bool(std::string_view phase, std::uint64_t done, std::uint64_t total)>;

@@ -140,8 +140,12 @@ typedef struct mla_thread_pool {
    * when all have returned. Two tasks that run at the same time see different values of `thread`. Required. */
   void (*run)(void *user_data, int32_t n_tasks, mla_task_fn fn, void *data);
   void *user_data;
+  /* Nonzero promises that run() with n_threads tasks runs all of them at the same time, each on a thread of its own, task 0 on the
+   * calling thread. The library then calls run() once for a whole mla_context_decode() instead of once for each of its operations,
+   * and its threads wait for each other inside; it hangs if the promise is broken. With 0, tasks never wait for other tasks. */
+  int32_t concurrent;
 } mla_thread_pool;
-#define MLA_THREAD_POOL_INIT {sizeof(mla_thread_pool), 0, NULL, NULL}
+#define MLA_THREAD_POOL_INIT {sizeof(mla_thread_pool), 0, NULL, NULL, 0}
 
 /* ---- Model: weights, sizes and vocabulary of one file; immutable ------------------------------------------------- */
 
@@ -274,16 +278,17 @@ typedef struct mla_context_options {
   int32_t n_ubatch;                   /* tokens computed at once; longer batches are cut; 0: 512 */
   mla_cache_type cache_type_k;
   mla_cache_type cache_type_v;
-  int32_t n_threads;                  /* 0: the processors that this process may use */
+  int32_t n_threads;                  /* for one token at a time; 0: one for each physical core that this thread may use */
   mla_kv_cache *cache;                /* a cache to use instead of an own one; not copied, kept alive by the context */
-  const mla_thread_pool *thread_pool; /* copied; NULL: the context's own, of n_threads */
+  const mla_thread_pool *thread_pool; /* copied; NULL: the context's own */
   const mla_allocator *allocator;     /* copied; NULL: the library's own */
   mla_abort_fn abort;                 /* nonzero stops the computation with MLA_ABORTED */
   void *abort_user_data;
+  int32_t n_threads_batch;            /* for several tokens at a time; 0: n_threads */
 } mla_context_options;
 #define MLA_CONTEXT_OPTIONS_INIT                                                                                      \
   {sizeof(mla_context_options), MLA_ATTENTION_AUTO, 0, 0, MLA_CACHE_TYPE_DEFAULT, MLA_CACHE_TYPE_DEFAULT, 0, NULL, \
-   NULL, NULL, NULL, NULL}
+   NULL, NULL, NULL, NULL, 0}
 
 /* The tokens of one mla_context_decode(). Rows of one sequence must come in rising position. */
 typedef struct mla_batch {
@@ -311,8 +316,10 @@ MLA_API mla_status mla_context_logits(const float **out, const mla_context *cont
 MLA_API mla_status mla_context_logits_of_row(const float **out, const mla_context *context, int32_t row);
 /* The cache that the context works on; borrowed, as long as the context. NULL for NULL. */
 MLA_API mla_kv_cache *mla_context_cache(mla_context *context);
-/* Threads of the pool; -1 for NULL. */
+/* Threads that compute one token at a time; -1 for NULL. */
 MLA_API int32_t mla_context_n_threads(const mla_context *context);
+/* Threads that compute several tokens at a time; -1 for NULL. */
+MLA_API int32_t mla_context_n_threads_batch(const mla_context *context);
 /* Makes a running mla_context_decode() stop with MLA_ABORTED within 200 ms; from any thread. Without effect on later calls. */
 MLA_API mla_status mla_context_abort(mla_context *context);
 

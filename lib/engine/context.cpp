@@ -14,6 +14,8 @@ namespace {
 const ContextOptions& checked(const std::shared_ptr<const Model>& model, const ContextOptions& o) {
   if (!model) fail(Status::invalid_argument, "a context needs a model");
   if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
+  for (const int n : {o.n_threads, o.n_threads_batch})
+    if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
   if (!o.cache) return o;
   if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
   const bool expanded = o.attention == AttentionMode::deepseek2;
@@ -21,6 +23,17 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
     fail(Status::invalid_argument, "attention mode {} needs a cache of layout {}", to_string(o.attention), expanded ? "expanded" : "latent");
   return o;
 }
+
+// How many threads compute one token at a time, and how many several.
+struct ThreadCounts {
+  int generation, batch;
+
+  ThreadCounts(const ContextOptions& o) {
+    const int all = o.thread_pool ? o.thread_pool->n_threads() : o.n_threads > 0 ? o.n_threads : default_threads();
+    generation = o.n_threads > 0 ? std::min(o.n_threads, all) : all;
+    batch = o.n_threads_batch == 0 ? generation : o.thread_pool ? std::min(o.n_threads_batch, all) : o.n_threads_batch;
+  }
+};
 
 std::shared_ptr<KvCache> make_cache(const Model& model, const ContextOptions& o) {
   if (o.cache) return o.cache;
@@ -36,7 +49,8 @@ class Context::Impl {
       : options(checked(m, o)),
         model(std::move(m)),
         cache(make_cache(*model, o)),
-        pool(o.thread_pool ? o.thread_pool : make_thread_pool(o.n_threads)),
+        threads(o),
+        pool(o.thread_pool ? o.thread_pool : make_thread_pool(std::max(threads.generation, threads.batch))),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
         forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
     if (o.time_ops) executor.ops().enable(pool->n_threads());
@@ -49,6 +63,7 @@ class Context::Impl {
   const ContextOptions options;
   std::shared_ptr<const Model> model;
   std::shared_ptr<KvCache> cache;
+  ThreadCounts threads;
   std::shared_ptr<ThreadPool> pool;
   platform::Executor executor;
 
@@ -98,12 +113,14 @@ void Context::Impl::check(const Batch& b) const {
 void Context::Impl::decode(const Batch& batch) {
   logit_index.clear();
   check(batch);
-  executor.start();
   try {
     place_logits(batch);
     KvCache::Impl::Transaction transaction(cache->impl());
-    for (int begin = 0; begin < batch.size(); begin += options.n_ubatch)
-      run_ubatch(batch, begin, std::min(begin + options.n_ubatch, batch.size()), transaction);
+    executor.session([&] {
+      executor.start();
+      for (int begin = 0; begin < batch.size(); begin += options.n_ubatch)
+        run_ubatch(batch, begin, std::min(begin + options.n_ubatch, batch.size()), transaction);
+    });
     transaction.commit();
   } catch (...) {
     logit_index.clear();
@@ -157,6 +174,7 @@ void Context::Impl::view_sequences() {
 }
 
 void Context::Impl::run_ubatch(const Batch& batch, int begin, int end, KvCache::Impl::Transaction& transaction) {
+  executor.use_threads(end - begin == 1 ? threads.generation : threads.batch);
   order_by_sequence(batch, begin, end);
   rows.clear();
   for (std::size_t i = 0; i < positions.size(); ++i) rows.push_back(transaction.append(sequence_ids[i], positions[i]));
@@ -204,7 +222,8 @@ std::span<const float> Context::logits() const { return impl_->last_logits(); }
 const std::shared_ptr<const Model>& Context::model() const noexcept { return impl_->model; }
 KvCache& Context::cache() noexcept { return *impl_->cache; }
 const ContextOptions& Context::options() const noexcept { return impl_->options; }
-int Context::n_threads() const noexcept { return impl_->pool->n_threads(); }
+int Context::n_threads() const noexcept { return impl_->threads.generation; }
+int Context::n_threads_batch() const noexcept { return impl_->threads.batch; }
 
 std::vector<OpTiming> Context::op_timings() const {
   std::vector<OpTiming> timings;

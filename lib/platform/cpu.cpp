@@ -1,10 +1,6 @@
 #include "platform/cpu.hpp"
 
-#include <sched.h>
-
-#include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
 #include "platform/fail.hpp"
@@ -45,37 +41,6 @@ Isa active_isa() {
     fail(Status::invalid_argument, "MLA_ISA={} is not an instruction set: use scalar, avx2 or avx512", wanted);
   }();
   return isa;
-}
-
-namespace {
-
-// Whole processors that a cgroup (v2, then v1) grants; 0 where there is no quota.
-int cgroup_processors() {
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (v2 >> quota >> period) {
-    if (quota == "max" || period <= 0) return 0;
-    return std::max(1, static_cast<int>(std::strtod(quota.c_str(), nullptr) / period));
-  }
-  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double microseconds = 0;
-  if (v1_quota >> microseconds && v1_period >> period && microseconds > 0 && period > 0)
-    return std::max(1, static_cast<int>(microseconds / period));
-  return 0;
-}
-
-}  // namespace
-
-int usable_processors() noexcept {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  try {
-    if (const int granted = cgroup_processors(); granted > 0) count = std::min(count, granted);
-  } catch (...) {  // no memory to read the quota: the mask will do
-  }
-  return std::max(1, count);
 }
 
 }  // namespace mla::platform

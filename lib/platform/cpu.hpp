@@ -14,7 +14,4 @@ Isa detected_isa() noexcept;
 /// Throws Error(invalid_argument) if MLA_ISA is misspelt or names a set that the processor lacks.
 Isa active_isa();
 
-/// Processors that this process may use: its affinity mask, capped by a cgroup's quota; at least 1.
-int usable_processors() noexcept;
-
 }  // namespace mla::platform

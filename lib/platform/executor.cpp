@@ -1,8 +1,13 @@
 #include "platform/executor.hpp"
 
+#include <algorithm>
+
 #include "platform/fail.hpp"
+#include "platform/thread_pool.hpp"
 
 namespace mla::platform {
+
+constexpr int max_queues = 16;
 
 // The callback may be costly (a scripting language's lock, say), the promise to the host is 200 ms.
 constexpr auto poll_interval = std::chrono::milliseconds(20);
@@ -10,10 +15,33 @@ constexpr auto poll_interval = std::chrono::milliseconds(20);
 Executor::Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::size_t scratch_floats,
                    const std::shared_ptr<Allocator>& allocator)
     : pool_(std::move(pool)),
+      active_(pool_->n_threads()),
+      ends_(static_cast<std::size_t>(active_)),
       callback_(std::move(abort)),
       scratch_floats_((scratch_floats + 15) / 16 * 16),
       owner_(std::this_thread::get_id()) {
   scratch_ = Buffer(allocator, scratch_floats_ * sizeof(float) * static_cast<std::size_t>(pool_->n_threads()), "thread scratch");
+  if (auto* own = dynamic_cast<OwnThreadPool*>(pool_.get())) {
+    team_ = &own->team();
+  } else if (pool_->concurrent() && n_threads() > 1) {
+    host_team_ = std::make_unique<Team>(n_threads(), usable_processors(this_topology()));
+    team_ = host_team_.get();
+  }
+}
+
+void Executor::use_threads(int n_threads) noexcept {
+  if (team_ != nullptr) active_ = std::clamp(n_threads, 1, pool_->n_threads());
+  ops_.set_threads(active_);
+}
+
+void Executor::run(int n_tasks, TaskRef task) {
+  if (team_ == nullptr) return pool_->run(n_tasks, task);
+  // Each thread begins with a run of neighbouring tasks, so that it reads weights and writes results in one piece; who is done takes
+  // from others. Looking for those costs a cache miss each, so large teams share queues.
+  const int n_queues = std::min({n_tasks, active_, max_queues});
+  for (int i = 0; i < n_queues; ++i)
+    ends_[static_cast<std::size_t>(i)] = static_cast<int>(std::int64_t{n_tasks} * (i + 1) / n_queues);
+  team_->run({std::span<const int>(ends_).first(static_cast<std::size_t>(n_queues)), active_}, task);
 }
 
 void Executor::start() noexcept {

@@ -8,9 +8,11 @@
 #include <span>
 #include <thread>
 #include <type_traits>
+#include <vector>
 
 #include "platform/memory.hpp"
 #include "platform/op_timer.hpp"
+#include "platform/team.hpp"
 
 namespace mla::platform {
 
@@ -23,8 +25,24 @@ class Executor {
 
   int n_threads() const noexcept { return pool_->n_threads(); }
 
+  /// Runs body(), in which operations follow each other. A pool whose host promised concurrent tasks is called once, for all of them;
+  /// the threads then wait for each other in ways of our own.
+  template <typename Body>
+  void session(Body&& body) {
+    if (!host_team_) return body();
+    auto member = [&](int thread) {
+      if (thread > 0) return host_team_->work(thread);
+      const EndOfSession end{*host_team_};
+      body();
+    };
+    host_team_->start();
+    pool_->run(n_threads(), TaskRef{[](void* data, int task, int) { (*static_cast<decltype(member)*>(data))(task); }, &member});
+  }
+
   /// Forgets an earlier abort; called where a decode begins, on the thread that computes.
   void start() noexcept;
+  /// Threads that take part in operations from now on, where the pool is the library's own or promised concurrent tasks.
+  void use_threads(int n_threads) noexcept;
   /// Times the operations; off unless enabled. Used by the thread that computes.
   OpTimer& ops() noexcept { return ops_; }
   void abort() noexcept { aborted_.store(true, std::memory_order_relaxed); }
@@ -42,16 +60,25 @@ class Executor {
     if (n_tasks == 1)
       guarded(0, 0);  // not worth waking anyone
     else
-      pool_->run(n_tasks, TaskRef{[](void* data, int task, int thread) { (*static_cast<decltype(guarded)*>(data))(task, thread); },
-                                  &guarded});
+      run(n_tasks, TaskRef{[](void* data, int task, int thread) { (*static_cast<decltype(guarded)*>(data))(task, thread); }, &guarded});
     throw_if_aborted();
   }
 
  private:
+  struct EndOfSession {
+    Team& team;
+    ~EndOfSession() { team.stop(); }
+  };
+
+  void run(int n_tasks, TaskRef task);
   bool stop_requested();
   void throw_if_aborted();
 
   std::shared_ptr<ThreadPool> pool_;
+  std::unique_ptr<Team> host_team_;  // for a pool of concurrent tasks
+  Team* team_ = nullptr;             // that, or the own pool's; none for a host's barrier-free dispatch
+  int active_;
+  std::vector<int> ends_;  // of the queues of an operation, [n_threads]
   AbortCallback callback_;
   Buffer scratch_;
   std::size_t scratch_floats_;

@@ -13,7 +13,10 @@ const char* op_name(Op op) noexcept {
   return names[static_cast<std::size_t>(op)];
 }
 
-void OpTimer::enable(int n_threads) { threads_.resize(static_cast<std::size_t>(std::max(n_threads, 1))); }
+void OpTimer::enable(int n_threads) {
+  n_threads_ = std::max(n_threads, 1);
+  threads_.resize(static_cast<std::size_t>(n_threads_));
+}
 
 void OpTimer::add(Totals& totals, Op op, double seconds, Work work) noexcept {
   OpTotal& total = totals[static_cast<std::size_t>(op)];
@@ -42,7 +45,7 @@ void OpTimer::join(Op waiting) noexcept {
     for (std::size_t op = 0; op < n_ops; ++op) {
       OpTotal& part = thread.totals[op];
       if (part.calls == 0) continue;
-      const double seconds = part.seconds / static_cast<double>(threads_.size());
+      const double seconds = part.seconds / n_threads_;
       OpTotal& total = totals_[op];
       total.seconds += seconds;
       total.calls += part.calls;

@@ -46,6 +46,8 @@ class OpTimer {
   /// `n_threads`: the largest number of threads that a parallel operation has.
   void enable(int n_threads);
   bool enabled() const noexcept { return !threads_.empty(); }
+  /// Threads that parallel operations have from now on: at least 1, at most what enable() was told.
+  void set_threads(int n_threads) noexcept { n_threads_ = n_threads; }
 
   /// The time up to here belongs to nothing.
   void start() noexcept {
@@ -90,6 +92,7 @@ class OpTimer {
   Clock::time_point last_;
   Totals totals_;
   std::vector<PerThread> threads_;  // empty: off
+  int n_threads_ = 1;
 };
 
 }  // namespace mla::platform

@@ -130,6 +130,7 @@ void refuse_context_calls(const demo::Model& model, mla_context* context) {
   REFUSED(mla_context_logits_of_row(&logits, context, -1));
   PROPERTY(mla_context_cache(nullptr), nullptr);
   PROPERTY(mla_context_n_threads(nullptr), -1);
+  PROPERTY(mla_context_n_threads_batch(nullptr), -1);
   REFUSED(mla_context_abort(nullptr));
   HARMLESS(mla_context_free(nullptr));
 }

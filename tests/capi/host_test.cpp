@@ -98,7 +98,7 @@ TEST_CASE("a thread pool of the host's computes what the library's own does") {
   const std::vector<mla_token> tokens = demo::some_tokens(model, 40);
   const mla_batch batch = demo::batch_of(tokens);
   int n_threads = 3;
-  const mla_thread_pool pool = {sizeof(mla_thread_pool), n_threads, run_on_new_threads, &n_threads};
+  const mla_thread_pool pool = {sizeof(mla_thread_pool), n_threads, run_on_new_threads, &n_threads, 0};
   mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
   options.n_threads = 3;
   const demo::Context own = demo::make_context(model, &options);
@@ -110,12 +110,46 @@ TEST_CASE("a thread pool of the host's computes what the library's own does") {
   CHECK(demo::logits(model, own) == demo::logits(model, hosted));
 }
 
+namespace {
+
+// A team for each call: the caller is task 0.
+void run_all_at_once(void* n_calls, int32_t n_tasks, mla_task_fn fn, void* task_data) {
+  ++*static_cast<int*>(n_calls);
+  std::vector<std::thread> threads;
+  for (int32_t task = 1; task < n_tasks; ++task) threads.emplace_back(fn, task_data, task, task);
+  fn(task_data, 0, 0);
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+TEST_CASE("a thread pool that promises concurrent tasks is called once for a decode") {
+  const demo::Model model = demo::load();
+  const std::vector<mla_token> tokens = demo::some_tokens(model, 40);
+  const mla_batch batch = demo::batch_of(tokens);
+  int n_calls = 0;
+  const mla_thread_pool pool = {sizeof(mla_thread_pool), 3, run_all_at_once, &n_calls, 1};
+  mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
+  options.n_threads = 2, options.n_threads_batch = 4;
+  const demo::Context own = demo::make_context(model, &options);
+  CHECK(mla_context_n_threads(own.get()) == 2);
+  CHECK(mla_context_n_threads_batch(own.get()) == 4);
+  options.thread_pool = &pool;
+  const demo::Context hosted = demo::make_context(model, &options);
+  CHECK(mla_context_n_threads(hosted.get()) == 2);
+  CHECK(mla_context_n_threads_batch(hosted.get()) == 3);
+  demo::ok(mla_context_decode(own.get(), &batch));
+  demo::ok(mla_context_decode(hosted.get(), &batch));
+  CHECK(n_calls == 1);
+  CHECK(demo::logits(model, own) == demo::logits(model, hosted));
+}
+
 TEST_CASE("a thread pool that breaks its promise is an error, not a crash") {
   const demo::Model model = demo::load();
   const std::vector<mla_token> tokens = demo::some_tokens(model, 40);
   const mla_batch batch = demo::batch_of(tokens);
   for (const auto run : {forget_the_last, wrong_thread}) {
-    const mla_thread_pool pool = {sizeof(mla_thread_pool), 2, run, nullptr};
+    const mla_thread_pool pool = {sizeof(mla_thread_pool), 2, run, nullptr, 0};
     mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
     options.thread_pool = &pool;
     const demo::Context context = demo::make_context(model, &options);

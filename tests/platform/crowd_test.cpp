@@ -1,0 +1,192 @@
+// More threads than processors, pools side by side, pools that are shared, and what is left when they end.
+#include "catch.hpp"
+
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include "platform/executor.hpp"
+
+using namespace mla;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::size_t threads_of_process() {
+  std::size_t n = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) ++n;
+  return n;
+}
+
+// Threads that have ended may be listed for a moment still.
+bool threads_go_down_to(std::size_t n) {
+  for (const auto end = Clock::now() + 5s; Clock::now() < end; std::this_thread::sleep_for(1ms))
+    if (threads_of_process() <= n) return true;
+  return false;
+}
+
+// About what a token costs in operations: 400 of 32 tasks of a few microseconds.
+long compute(platform::Executor& executor) {
+  std::atomic<long> sum{0};
+  for (int op = 0; op < 400; ++op)
+    executor.parallel_for(32, [&](int task, int) {
+      volatile int x = 0;
+      for (int i = 0; i < 2000; ++i) x = x + 1;
+      sum += task;
+    });
+  return sum;
+}
+constexpr long computed = 400L * 31 * 16;
+
+Clock::duration time_alone() {
+  platform::Executor alone(make_thread_pool(1), {}, 16, nullptr);
+  const auto begin = Clock::now();
+  REQUIRE(compute(alone) == computed);
+  return Clock::now() - begin;
+}
+
+// Two contexts' worth of eight threads each at once; how much longer than both on one thread, one after the other.
+double slowdown_of_two_pools_of_eight() {
+  const auto alone = time_alone();
+  const auto begin = Clock::now();
+  std::vector<std::thread> hosts;
+  std::atomic<int> right{0};
+  for (int host = 0; host < 2; ++host)
+    hosts.emplace_back([&] {
+      platform::Executor executor(make_thread_pool(8), {}, 16, nullptr);
+      if (compute(executor) == computed) ++right;
+    });
+  for (std::thread& host : hosts) host.join();
+  CHECK(right == 2);
+  return std::chrono::duration<double>(Clock::now() - begin) / std::chrono::duration<double>(2 * alone);
+}
+
+class OnOneProcessor {
+ public:
+  OnOneProcessor() {
+    REQUIRE(sched_getaffinity(0, sizeof before_, &before_) == 0);
+    int first = 0;
+    while (!CPU_ISSET(first, &before_)) ++first;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  }
+  ~OnOneProcessor() { sched_setaffinity(0, sizeof before_, &before_); }
+
+ private:
+  cpu_set_t before_;
+};
+
+}  // namespace
+
+TEST_CASE("two pools of eight threads on one processor finish about as soon as one thread would") {
+  const OnOneProcessor here;
+  CHECK(slowdown_of_two_pools_of_eight() < 3);
+}
+
+TEST_CASE("two pools of eight threads on all processors finish as well") { CHECK(slowdown_of_two_pools_of_eight() < 10); }
+
+TEST_CASE("pools made before the processors are taken away still finish") {
+  platform::Executor executor(make_thread_pool(4), {}, 16, nullptr);
+  CHECK(compute(executor) == computed);
+  const auto alone = time_alone();
+  const OnOneProcessor here;  // this thread; those of the pool stay where they are
+  const auto begin = Clock::now();
+  CHECK(compute(executor) == computed);
+  CHECK(Clock::now() - begin < 20 * alone);
+}
+
+TEST_CASE("no thread stays when a pool ends, asleep or not") {
+  const std::size_t before = threads_of_process();
+  for (const auto pause : {0ms, 5ms}) {
+    for (int round = 0; round < 20; ++round) {
+      platform::Executor executor(make_thread_pool(6), {}, 16, nullptr);
+      CHECK(threads_of_process() >= before + 5);
+      executor.parallel_for(100, [](int, int) {});
+      std::this_thread::sleep_for(pause);
+    }
+    CHECK(threads_go_down_to(before));
+  }
+}
+
+TEST_CASE("a pool that several executors use from several threads") {
+  const auto pool = make_thread_pool(3);
+  std::vector<std::thread> hosts;
+  std::atomic<int> right{0};
+  for (int host = 0; host < 3; ++host)
+    hosts.emplace_back([&, host] {
+      platform::Executor executor(pool, {}, 16, nullptr);
+      executor.use_threads(host + 1);
+      if (compute(executor) == computed) ++right;
+    });
+  for (std::thread& host : hosts) host.join();
+  CHECK(right == 3);
+}
+
+TEST_CASE("threads that don't take part see no task") {
+  platform::Executor executor(make_thread_pool(6), {}, 16, nullptr);
+  for (const int n : {6, 2, 1, 4, 6, 3}) {
+    executor.use_threads(n);
+    executor.parallel_for(64, [](int, int) {});  // those that were about to look for tasks have looked
+    std::this_thread::sleep_for(5ms);
+    std::atomic<int> highest{0};
+    for (int round = 0; round < 200; ++round)
+      executor.parallel_for(64, [&](int, int thread) {
+        int before = highest;
+        while (before < thread && !highest.compare_exchange_weak(before, thread)) {}
+      });
+    CHECK(highest < n);
+  }
+}
+
+namespace {
+
+// What a host with OpenMP-like teams would pass: as many threads as tasks, the caller being task 0.
+class TeamsOfHost final : public ThreadPool {
+ public:
+  int n_threads() const noexcept override { return 3; }
+  bool concurrent() const noexcept override { return true; }
+  void run(int n_tasks, TaskRef task) override {
+    ++n_runs;
+    std::exception_ptr error;
+    std::vector<std::thread> threads;
+    for (int i = 1; i < n_tasks; ++i) threads.emplace_back([=] { task.fn(task.data, i, i); });
+    try {
+      task.fn(task.data, 0, 0);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    for (std::thread& thread : threads) thread.join();
+    if (error) std::rethrow_exception(error);
+  }
+  int n_runs = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a host that promises concurrent tasks is called once for many operations") {
+  const auto pool = std::make_shared<TeamsOfHost>();
+  platform::Executor executor(pool, {}, 16, nullptr);
+  for (int session = 1; session <= 20; ++session) {
+    long sum = 0;
+    executor.session([&] {
+      executor.start();
+      executor.use_threads(1 + session % 3);
+      sum = compute(executor);
+    });
+    CHECK(sum == computed);
+    CHECK(pool->n_runs == session);
+  }
+  const auto failing = [&] { executor.session([&] { executor.parallel_for(10, [](int task, int) { if (task == 7) throw std::runtime_error("task 7"); }); }); };
+  CHECK_THROWS_WITH(failing(), "task 7");
+  long sum = 0;
+  executor.session([&] { sum = compute(executor); });
+  CHECK(sum == computed);
+}
