@@ -68,9 +68,10 @@ int cache_rows(const Flags& f, const std::vector<Cell>& cells) {
   const Cell& largest = *std::ranges::max_element(cells, {}, &Cell::rows);
   const std::int64_t rows = largest.rows();
   if (f.model.n_ctx > 0 && f.model.n_ctx < rows)
-    throw program::Failure(fmt::format("-c {}: -npp {} -ntg {} -npl {} needs {} tokens (whole pages of {} for each sequence)", f.model.n_ctx, largest.pp,
-                                       largest.tg, largest.b, rows, mla::KvCache::page_rows));
-  if (rows > (1 << 30)) throw program::Failure(fmt::format("-npp {} -ntg {} -npl {}: {} tokens are too many", largest.pp, largest.tg, largest.b, rows));
+    throw program::Failure(fmt::format("-c {}: -npp {} -ntg {} -npl {} needs {} tokens (whole pages of {} for each sequence)", f.model.n_ctx,
+                                       largest.pp, largest.tg, largest.b, rows, mla::KvCache::page_rows));
+  if (rows > (1 << 30))
+    throw program::Failure(fmt::format("-npp {} -ntg {} -npl {}: {} tokens are too many", largest.pp, largest.tg, largest.b, rows));
   return f.model.n_ctx > 0 ? f.model.n_ctx : static_cast<int>(rows);
 }
 

@@ -35,8 +35,9 @@ struct Flags {
 void declare_model(CLI::App& app, Flags& f) {
   auto* const model = app.add_option("-m,--model", f.model.model, "model file (GGUF); without it, the demo model that ships with the source")
                           ->check(program::file_name());
-  auto* const synthetic = app.add_option("--synthetic", f.synthetic, "no file: random weights in the sizes of a model, PRESET:TYPE such as v2-lite:q4_k")
-                              ->check(program::file_name())->excludes(model);
+  auto* const synthetic =
+      app.add_option("--synthetic", f.synthetic, "no file: random weights in the sizes of a model, PRESET:TYPE such as v2-lite:q4_k")
+          ->check(CLI::Validator([](std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); }, "PRESET:TYPE"))->excludes(model);
   app.add_option("--layers", f.n_layers, "layers of the synthetic model; without it, those of the preset")
       ->check(program::whole_number(1, 1000))->needs(synthetic);
   app.add_option("--dense-layers", f.n_dense, "of them, the first ones that have no experts")->check(program::whole_number(0, 1000))->needs(synthetic);
@@ -55,8 +56,8 @@ void declare(CLI::App& app, Flags& f) {
   list("--attention", f.attention, "attention modes")->check(CLI::IsMember(program::attention_names()));
   const CLI::IsMember type(program::cache_type_names());
   list("--cache-type", f.cache_types, "number formats of the KV cache")->check(type);
-  list("--cache-type-k", f.cache_types_k, "the same for keys (or latent rows) only")->check(type);
-  list("--cache-type-v", f.cache_types_v, "the same for values only (the latent cache has none)")->check(type);
+  app.add_option("--cache-type-k", f.cache_types_k, "the same for keys (or latent rows) only")->delimiter(',')->check(type);
+  app.add_option("--cache-type-v", f.cache_types_v, "the same for values only (the latent cache has none)")->delimiter(',')->check(type);
   list("-t,--threads", f.threads, "threads; 0: the processors there are")->check(program::whole_number(0, 4096));
   list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
@@ -74,7 +75,8 @@ void declare(CLI::App& app, Flags& f) {
 void complete(Flags& f) {
   if (std::ranges::max(f.prompts) == 0 && std::ranges::max(f.generations) == 0)
     throw CLI::ValidationError("-p and -n are both 0: nothing to measure");
-  if (f.ops && std::ranges::find(f.outputs, "csv") != f.outputs.end()) throw CLI::ValidationError("--ops: operations are printed with -o md or json, not csv");
+  if (f.ops && std::ranges::find(f.outputs, "csv") != f.outputs.end())
+    throw CLI::ValidationError("--ops: operations are printed with -o md or json, not csv");
   if (f.sweep) {
     const int deepest = std::ranges::max(f.depths);
     if (deepest < f.sweep_steps) throw CLI::ValidationError(fmt::format("--sweep: -d {} leaves no room for {} steps", deepest, f.sweep_steps));

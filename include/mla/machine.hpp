@@ -10,8 +10,9 @@ struct MachineRates {
   double int8_operations = 0;  ///< dense product of unsigned and signed bytes into 32-bit integers (oneDNN's u8s8s32)
 };
 
-/// Measures them on `n_threads` threads, 0 meaning the processors this process may use: the best of several rounds, in about
-/// a second, with half a GiB of memory (32 MiB a thread if that is more) that is given back. Anything else that runs on the machine lowers the figures.
+/// Measures them on `n_threads` threads, 0 meaning the processors this process may use: the best of several rounds, in about a
+/// second, with half a GiB of memory (32 MiB a thread if that is more) that is given back. Anything else that runs on the
+/// machine lowers the figures.
 /// Throws Error: invalid_argument, out_of_memory.
 MachineRates measure_machine(int n_threads = 0);
 

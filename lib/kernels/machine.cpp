@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mla/host.hpp>
+#include <numeric>
 #include <vector>
 
 #include "kernels/integer_gemm.hpp"
@@ -50,7 +51,8 @@ double measure_read(platform::Executor& executor) {
   const std::span<std::uint64_t> words = memory.as<std::uint64_t>();
   std::vector<std::uint64_t> sums(n_threads);
   const auto part = [&](int task) { return words.subspan(static_cast<std::size_t>(task) * (bytes / 8), bytes / 8); };
-  executor.parallel_for(executor.n_threads(), [&](int task, int) { std::ranges::fill(part(task), 1); });
+  // Values that differ, so that nothing below can make one page of many.
+  executor.parallel_for(executor.n_threads(), [&](int task, int) { std::iota(part(task).begin(), part(task).end(), std::uint64_t(task) << 40); });
   return best_rate(executor, static_cast<double>(bytes), [&](int task) {
     volatile std::uint64_t& sum = sums[static_cast<std::size_t>(task)];
     sum = sum_words(part(task).data(), part(task).size());

@@ -24,8 +24,9 @@ std::vector<std::string> rows_of(const KvCache& cache, SequenceId seq) {
     for (const cache::PageView& page : pages)
       for (int row = 0; row < cache::page_rows; ++row) {
         if (!(page.live >> row & 1)) continue;
-        const std::byte* at = page.data + static_cast<std::size_t>(layer) * cache.impl().layer_bytes() + static_cast<std::size_t>(row) * cache.impl().format.bytes;
-        rows.emplace_back(reinterpret_cast<const char*>(at), cache.impl().format.bytes);
+        const std::size_t bytes = cache.impl().format.bytes;
+        const std::byte* at = page.data + static_cast<std::size_t>(layer) * cache.impl().layer_bytes() + static_cast<std::size_t>(row) * bytes;
+        rows.emplace_back(reinterpret_cast<const char*>(at), bytes);
       }
   return rows;
 }

@@ -151,7 +151,8 @@ TEST_CASE("mla-bench --sweep --svg: depths in equal steps, and a plot that has t
   CHECK(is_well_formed(svg));
   CHECK(count(svg, "<circle ") == 20);
   CHECK(count(svg, "<polyline ") == 2 * 4);  // a line and its limit
-  for (const char* text : {"Prompt processing", "Generation", "depth: tokens in the cache", "tokens per second", "pp8 auto f16", "tg2 deepseek-mla f16", "the machine's limit"})
+  for (const char* text : {"Prompt processing", "Generation", "depth: tokens in the cache", "tokens per second", "pp8 auto f16", "tg2 deepseek-mla f16",
+                           "the machine's limit"})
     CHECK(svg.find(text) != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
   CHECK(svg.find("inf") == std::string::npos);
@@ -165,7 +166,8 @@ TEST_CASE("mla-bench --synthetic: models of every type and preset for tests, and
     REQUIRE(cells.size() == 2);
     CHECK(cells[0]["model"] == name);
   }
-  const auto lite = run_json("mla-bench", {"--synthetic", "tiny-lite:q4_k", "--layers", "2", "--dense-layers", "2", "-p", "8", "-n", "0", "-r", "1", "--ops"});
+  const auto lite = run_json("mla-bench", {"--synthetic", "tiny-lite:q4_k", "--layers", "2", "--dense-layers", "2", "-p", "8", "-n", "0", "-r", "1",
+                                           "--ops"});
   CHECK(lite[0]["model"] == "tiny-lite:q4_k, 2 layers");
   for (const auto& op : lite[0]["ops"]) {
     CHECK(op["name"] != "router");  // both layers are dense
@@ -256,7 +258,8 @@ TEST_CASE("mla-batched-bench: errors are one line") {
   check_error("mla-batched-bench", {"-npp", "16777216", "-npl", "4096"}, 1, {"too many"});
   check_error("mla-batched-bench", {"-m", "/none.gguf"}, 1, {"/none.gguf", "No such file"});
   const std::string help = run_program("mla-batched-bench", {"--help"}).out;
-  for (const char* flag : {"-npp,--n-prompt", "-ntg,--n-gen", "-npl,--n-parallel", "-pps,--shared-prompt", "-ub,--ubatch-size", "-m,--model", "-t,--threads"}) {
+  for (const char* flag : {"-npp,--n-prompt", "-ntg,--n-gen", "-npl,--n-parallel", "-pps,--shared-prompt", "-ub,--ubatch-size", "-m,--model",
+                           "-t,--threads"}) {
     INFO(flag);
     CHECK(help.find(flag) != std::string::npos);
   }
