@@ -18,12 +18,16 @@ struct Int8Rows {
   float* scale = nullptr;     // [m, n_chunks]
   std::int16_t* sums16 = nullptr;  // [m, n_chunks, 16] sums of q over 16 values
   std::int16_t* sums32 = nullptr;  // [m, n_chunks, 8]  … over 32
+  /// Of every four neighbours the first two and the last two apart, as the 16-bit halves of a vector's lane add them up:
+  std::int16_t* lanes16 = nullptr;  // [m, n_chunks, 16, 2] over 16 values
+  std::int16_t* lanes32 = nullptr;  // [m, n_chunks, 8, 2]  … over 32
 
   bool is_empty() const noexcept { return q == nullptr; }
   /// The rows from this one on; of an empty view, an empty one.
   Int8Rows from(std::int64_t row) const noexcept {
     if (is_empty()) return {};
-    return {n_chunks, q + row * n_chunks * chunk_values, scale + row * n_chunks, sums16 + row * n_chunks * 16, sums32 + row * n_chunks * 8};
+    const std::int64_t at = row * n_chunks;
+    return {n_chunks, q + at * chunk_values, scale + at, sums16 + at * 16, sums32 + at * 8, lanes16 + at * 32, lanes32 + at * 16};
   }
 };
 
@@ -57,7 +61,7 @@ struct Int8Kernels {
 };
 
 /// Scratch that a product needs, 64-byte aligned.
-constexpr std::size_t int8_scratch_bytes = 32 << 10;
+constexpr std::size_t int8_scratch_bytes = 64 << 10;
 
 namespace scalar {
 extern const Int8Kernels int8;  // plain loops: the oracle of the others

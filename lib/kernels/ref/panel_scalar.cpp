@@ -128,12 +128,12 @@ void multiply_super(const Weights& w, const int8_t* x, const int16_t* group_sums
 }
 
 template <typename F, typename Weights>
-void multiply_blocks(const Weights& w, const int8_t* x, const int16_t* sums16, float scale, float* y) {
+void multiply_blocks(const Weights& w, const int8_t* x, const int16_t* lanes32, float scale, float* y) {
   float total[panel_rows] = {};
   for (int b = 0; b < w.n_blocks; ++b) {
     int32_t sum[panel_rows];
     dot<F>(w, b, 0, 8, x, sum);
-    const int block_sum = sums16[2 * b] + sums16[2 * b + 1];
+    const int block_sum = lanes32[2 * b] + lanes32[2 * b + 1];
     for (int row = 0; row < panel_rows; ++row) {
       total[row] = fmaf((float)(sum[row] - F::zero * block_sum), w.scale(b, 0).lane[row], total[row]);
       if constexpr (F::has_min) total[row] = fmaf((float)block_sum, w.minimum(b, 0).lane[row], total[row]);
@@ -146,7 +146,7 @@ template <typename F, int T, typename Weights>
 void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
   for (int t = 0; t < T; ++t) {
     if constexpr (F::is_super) multiply_super<F>(w, x.quants(t, c), x.template pair<F>(t, c, 0), *x.scale_of(t, c), out[t]);
-    else multiply_blocks<F>(w, x.quants(t, c), x.halves(t, c, 0), *x.scale_of(t, c), out[t]);
+    else multiply_blocks<F>(w, x.quants(t, c), x.lanes32 + (t * x.n_chunks + c) * 16, *x.scale_of(t, c), out[t]);
   }
 }
 
@@ -165,11 +165,16 @@ void quantize_row(const float* x, int64_t k, const Int8Rows& out) noexcept {
     out.scale[c] = (usable ? max / 127.0f : 0.0f) + nan_or_0;
     memset(out.sums16 + c * 16, 0, 16 * sizeof(int16_t));
     memset(out.sums32 + c * 8, 0, 8 * sizeof(int16_t));
+    memset(out.lanes16 + c * 32, 0, 32 * sizeof(int16_t));
+    memset(out.lanes32 + c * 16, 0, 16 * sizeof(int16_t));
     for (int64_t i = 0; i < 256; ++i) {
       const auto q = usable && i < n ? (int8_t)lrintf(x[c * 256 + i] * inverse) : (int8_t)0;
       out.q[c * 256 + i] = q;
-      out.sums16[c * 16 + i / 16] = (int16_t)(out.sums16[c * 16 + i / 16] + q);
-      out.sums32[c * 8 + i / 32] = (int16_t)(out.sums32[c * 8 + i / 32] + q);
+      const int64_t group = c * 16 + i / 16, block = c * 8 + i / 32, lane = i % 4 / 2;
+      out.sums16[group] = (int16_t)(out.sums16[group] + q);
+      out.sums32[block] = (int16_t)(out.sums32[block] + q);
+      out.lanes16[2 * group + lane] = (int16_t)(out.lanes16[2 * group + lane] + q);
+      out.lanes32[2 * block + lane] = (int16_t)(out.lanes32[2 * block + lane] + q);
     }
   }
 }

@@ -39,11 +39,15 @@ void quantize_row(const float* x, int64_t k, const Int8Rows& out) noexcept {
     for (int b = 0; b < 8; ++b) {
       const __m256i q = usable && 32 * b < n ? round_32(chunk + 32 * b, inverse) : _mm256_setzero_si256();
       _mm256_storeu_si256((__m256i*)(out.q + c * 256 + 32 * b), q);
-      // Sums of pairs, then of fours, in each 128-bit half: 16 values.
-      const __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), q), _mm256_set1_epi16(1));
-      __m128i low = _mm256_castsi256_si128(fours), high = _mm256_extracti128_si256(fours, 1);
-      const __m128i both = _mm_hadd_epi32(_mm_hadd_epi32(low, high), _mm_setzero_si128());
-      const int sum0 = _mm_cvtsi128_si32(both), sum1 = _mm_extract_epi32(both, 1);
+      // Sums of pairs; of every fourth pair, in each 128-bit half: 16 values.
+      __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
+      pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0x4e));
+      pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0xb1));
+      const __m128i low = _mm256_castsi256_si128(pairs), high = _mm256_extracti128_si256(pairs, 1);
+      _mm_storeu_si64(out.lanes16 + (c * 8 + b) * 4, _mm_unpacklo_epi32(low, high));
+      _mm_storeu_si32(out.lanes32 + (c * 8 + b) * 2, _mm_add_epi16(low, high));
+      const __m256i sums = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+      const int sum0 = _mm256_cvtsi256_si32(sums), sum1 = _mm256_extract_epi32(sums, 4);
       out.sums16[c * 16 + 2 * b] = (int16_t)sum0, out.sums16[c * 16 + 2 * b + 1] = (int16_t)sum1;
       out.sums32[c * 8 + b] = (int16_t)(sum0 + sum1);
     }

@@ -38,25 +38,38 @@ void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[
 #include "kernels/panel/formats.inc"
 #include "kernels/panel/products.inc"
 
-// vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits: at most 2 · 127 · max_q, and so many of these fit:
+// vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits: at most 2 · 127 · max_q, and so many of these fit. Where a
+// zero is taken off beforehand, no sum on the way exceeds that of zero alone. With |w| up to 128 only one fits.
 template <typename F>
-constexpr int run = F::is_signed ? 1 : F::max_q <= 15 ? 8 : F::max_q <= 31 ? 4 : 2;
+constexpr int run = F::is_signed ? 1 : 32767 / (2 * 127 * (F::zero != 0 ? F::zero : F::max_q));
 
 inline I broadcast(const void* p) { return _mm256_castps_si256(_mm256_broadcast_ss((const float*)p)); }
 inline __m256 floats(I x) { return _mm256_cvtepi32_ps(x); }
+
+constexpr int log2_of(int power_of_two) { return __builtin_ctz((unsigned)power_of_two | 1u << 31); }
+
+/// A number that the compiler knows nothing about: it then addresses memory by one register and a constant instead of keeping, and
+/// spilling, an address for every load.
+inline int64_t opaque(int64_t x) {
+  asm("" : "+r"(x));
+  return x;
+}
 
 /// Keeps a sum in its register. Left alone, GCC 12 adds products up as a tree, holds all of them for it, and spills (docs/kernels.md).
 inline void pin(I& x) { asm("" : "+x"(x)); }
 
 /// Sums of products of the words k to k + n - 1 of block b, for rows 0 to 7 and 8 to 15, with T rows of activations.
 template <typename F, int T, int n, typename Weights>
-inline __attribute__((always_inline)) void multiply_run(const Weights& w, int b, int k, const int8_t* x, int64_t x_stride, I (&sum)[T][2]) {
+inline __attribute__((always_inline)) void multiply_run(const Weights& w, int b, int k, const int8_t* const (&q)[T], const int16_t* const (&lanes)[T],
+                                                                I (&sum)[T][2]) {
+  static_assert(F::zero == 0 || n == F::group / 4);
+  const int64_t at = opaque(32 * b + 4 * k);
 #pragma GCC unroll 8
   for (int i = 0; i < n; ++i) {
     const I w0 = w.quants(b, k + i, 0), w1 = w.quants(b, k + i, 8);
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) {
-      const I four = broadcast(x + t * x_stride + 32 * b + 4 * (k + i));
+      const I four = broadcast(q[t] + at + 4 * i);
       I y0, y1;
       if constexpr (F::is_signed) {  // |w| is unsigned, and its sign goes to the activation
         y0 = _mm256_maddubs_epi16(_mm256_abs_epi8(w0), _mm256_sign_epi8(four, w0));
@@ -64,15 +77,23 @@ inline __attribute__((always_inline)) void multiply_run(const Weights& w, int b,
       } else {
         y0 = _mm256_maddubs_epi16(w0, four), y1 = _mm256_maddubs_epi16(w1, four);
       }
-      sum[t][0] = i == 0 ? y0 : _mm256_add_epi16(sum[t][0], y0), pin(sum[t][0]);
-      sum[t][1] = i == 0 ? y1 : _mm256_add_epi16(sum[t][1], y1), pin(sum[t][1]);
+      if (i == 0 && F::zero != 0) {
+        const I zeros = _mm256_slli_epi16(broadcast(lanes[t] + at * 2 / F::group), log2_of(F::zero));
+        sum[t][0] = _mm256_sub_epi16(y0, zeros), sum[t][1] = _mm256_sub_epi16(y1, zeros);
+      } else {
+        sum[t][0] = i == 0 ? y0 : _mm256_add_epi16(sum[t][0], y0);
+        sum[t][1] = i == 0 ? y1 : _mm256_add_epi16(sum[t][1], y1);
+      }
+      pin(sum[t][0]), pin(sum[t][1]);
     }
   }
 }
 
 // Sums across the runs of a chunk stay in memory: with them in registers too, sixteen are not enough.
 template <typename Vector, int T>
-inline auto in_memory(Vector (&sums)[T][2]) {
+inline auto zeros_in_memory(Vector (&sums)[T][2]) {
+#pragma GCC unroll 4
+  for (int t = 0; t < T; ++t) sums[t][0] = sums[t][1] = Vector{};
   Vector(*p)[2] = sums;
   asm volatile("" : "+r"(p) : : "memory");
   return p;
@@ -81,16 +102,17 @@ inline auto in_memory(Vector (&sums)[T][2]) {
 template <typename F, int T, typename Weights>
 inline void multiply_super(const Weights& w, int c, const Activations& x, float (*out)[16]) {
   constexpr int words = F::group / 4, n = run<F> < words ? run<F> : words;
-  const int64_t stride = x.n_chunks * 256;
-  const int8_t* const q = x.quants(0, c);
-  I sums[T][2] = {};
-  I(*const totals)[2] = in_memory(sums);
+  const int8_t* q[T];
+  const int16_t* lanes[T];
+  for (int t = 0; t < T; ++t) q[t] = x.quants(t, c), lanes[t] = x.lane<F>(t, c, 0);
+  I sums[T][2];
+  I(*const totals)[2] = zeros_in_memory(sums);
   repeat<Weights::in_place, groups<F>>([&](int g) __attribute__((always_inline)) {
     const I scale0 = w.scale(g, 0), scale1 = w.scale(g, 8);
 #pragma GCC unroll 8
     for (int first = 0; first < words; first += n) {
       I sum[T][2];
-      multiply_run<F, T, n>(w, g * words / 8, g * words % 8 + first, q, stride, sum);
+      multiply_run<F, T, n>(w, g * words / 8, g * words % 8 + first, q, lanes, sum);
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {
         totals[t][0] = _mm256_add_epi32(totals[t][0], _mm256_madd_epi16(sum[t][0], scale0));
@@ -102,8 +124,8 @@ inline void multiply_super(const Weights& w, int c, const Activations& x, float 
 #pragma GCC unroll 4
   for (int t = 0; t < T; ++t)
 #pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) minimums[t][half] = F::has_min ? all(0) : totals[t][half];
-  if constexpr (has_minimums<F>)
+    for (int half = 0; half < 2; ++half) minimums[t][half] = all(0);
+  if constexpr (F::has_min)
     repeat<Weights::in_place, groups<F> / 2>([&](int i) __attribute__((always_inline)) {
       const I minimum0 = w.minimum(i, 0), minimum1 = w.minimum(i, 8);
 #pragma GCC unroll 4
@@ -122,7 +144,7 @@ inline void multiply_super(const Weights& w, int c, const Activations& x, float 
     for (int t = 0; t < T; ++t) {
       const Floats scale = _mm256_broadcast_ss(x.scale_of(t, c));
       Floats y = load_floats(out[t] + 8 * half);
-      y = _mm256_fmadd_ps(floats(F::has_min ? totals[t][half] : minimums[t][half]), _mm256_mul_ps(d, scale), y);
+      y = _mm256_fmadd_ps(floats(totals[t][half]), _mm256_mul_ps(d, scale), y);
       if constexpr (F::has_min) y = _mm256_fnmadd_ps(floats(minimums[t][half]), _mm256_mul_ps(dmin, scale), y);
       store(out[t] + 8 * half, y);
     }
@@ -131,17 +153,19 @@ inline void multiply_super(const Weights& w, int c, const Activations& x, float 
 
 template <typename F, int T, typename Weights>
 inline void multiply_blocks(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  constexpr int n = run<F>;
-  const int64_t stride = x.n_chunks * 256;
+  constexpr int n = run<F> < 8 ? run<F> : 8;
   const I ones = _mm256_set1_epi16(1);
-  Floats sums[T][2] = {};
-  Floats(*const totals)[2] = in_memory(sums);
+  const int8_t* q[T];
+  const int16_t* lanes[T];
+  for (int t = 0; t < T; ++t) q[t] = x.quants(t, c), lanes[t] = x.lane<F>(t, c, 0);
+  Floats sums[T][2];
+  Floats(*const totals)[2] = zeros_in_memory(sums);
   for (int b = 0; b < w.n_blocks; ++b) {
     I block[T][2];
 #pragma GCC unroll 8
     for (int first = 0; first < 8; first += n) {
       I sum[T][2];
-      multiply_run<F, T, n>(w, b, first, x.quants(0, c), stride, sum);
+      multiply_run<F, T, n>(w, b, first, q, lanes, sum);
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t)
 #pragma GCC unroll 2
@@ -153,14 +177,10 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
     const Floats scale0 = w.scale(b, 0), scale1 = w.scale(b, 8);
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) {
-      if constexpr (zero_of<F> != 0) {
-        const I zeros = _mm256_madd_epi16(broadcast(x.halves(t, c, b)), _mm256_set1_epi16(-zero_of<F>));
-        block[t][0] = _mm256_add_epi32(block[t][0], zeros), block[t][1] = _mm256_add_epi32(block[t][1], zeros);
-      }
       Floats y0 = _mm256_fmadd_ps(floats(block[t][0]), scale0, totals[t][0]);
       Floats y1 = _mm256_fmadd_ps(floats(block[t][1]), scale1, totals[t][1]);
       if constexpr (F::has_min) {
-        const Floats sum = floats(_mm256_madd_epi16(broadcast(x.halves(t, c, b)), ones));
+        const Floats sum = floats(_mm256_madd_epi16(broadcast(lanes[t] + 2 * b), ones));
         y0 = _mm256_fmadd_ps(sum, w.minimum(b, 0), y0), y1 = _mm256_fmadd_ps(sum, w.minimum(b, 8), y1);
       }
       totals[t][0] = y0, totals[t][1] = y1;

@@ -39,38 +39,48 @@ void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[
 inline I broadcast(const void* p) { return _mm512_set1_epi32(*(const int*)p); }
 inline __m512 floats(I x) { return _mm512_cvtepi32_ps(x); }
 
-/// sum[t] += products of the words k to k + n - 1 of block b with T rows of activations.
-template <int T, int n, typename Weights>
-inline __attribute__((always_inline)) void multiply_run(const Weights& w, int b, int k, const int8_t* x, int64_t x_stride, I (&sum)[T]) {
+/// As in panel_avx2.cpp: an address is then a register and a constant.
+inline int64_t opaque(int64_t x) {
+  asm("" : "+r"(x));
+  return x;
+}
+
+/// Sums of products of group g with T rows of activations.
+template <typename F, int T, typename Weights>
+inline __attribute__((always_inline)) void multiply_group(const Weights& w, int g, const Activations& x, int c, I (&sum)[T]) {
+  constexpr int words = F::group / 4;
+  const int b = g * words / 8, k = g * words % 8;
+  const int64_t at = opaque(4 * g * words);
+  const int8_t* q[T];
 #pragma GCC unroll 8
-  for (int i = 0; i < n; ++i) {
-    const I q = w.quants(b, k + i, 0);
+  for (int t = 0; t < T; ++t) q[t] = x.quants(t, c);
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], q, broadcast(x + t * x_stride + 32 * b + 4 * (k + i)));
+  for (int t = 0; t < T; ++t)
+    sum[t] = zero_of<F> == 0 ? all(0) : _mm512_dpwssd_epi32(all(0), _mm512_set1_epi16(-zero_of<F>), broadcast(x.lane<F>(t, c, g)));
+#pragma GCC unroll 8
+  for (int i = 0; i < words; ++i) {
+    const I bytes = w.quants(b, k + i, 0);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) sum[t] = _mm512_dpbusd_epi32(sum[t], bytes, broadcast(q[t] + at + 4 * i));
   }
 }
 
 template <typename F, int T, typename Weights>
 inline void multiply_super(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  constexpr int words = F::group / 4;
-  const int64_t stride = x.n_chunks * 256;
-  const int8_t* const q = x.quants(0, c);
   I total[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) total[t] = all(0);
   repeat<Weights::in_place, groups<F>>([&](int g) __attribute__((always_inline)) {
     I sum[T];
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) sum[t] = all(0);
-    multiply_run<T, words>(w, g * words / 8, g * words % 8, q, stride, sum);
+    multiply_group<F, T>(w, g, x, c, sum);
     const I scale = w.scale(g, 0);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) total[t] = _mm512_add_epi32(total[t], _mm512_mullo_epi32(sum[t], scale));
   });
   I minimums[T];
 #pragma GCC unroll 8
-  for (int t = 0; t < T; ++t) minimums[t] = F::has_min ? all(0) : total[t];
-  if constexpr (has_minimums<F>)
+  for (int t = 0; t < T; ++t) minimums[t] = all(0);
+  if constexpr (F::has_min)
     repeat<Weights::in_place, groups<F> / 2>([&](int i) __attribute__((always_inline)) {
       const I minimum = w.minimum(i, 0);
 #pragma GCC unroll 8
@@ -81,7 +91,7 @@ inline void multiply_super(const Weights& w, int c, const Activations& x, float 
   for (int t = 0; t < T; ++t) {
     const Floats scale = _mm512_set1_ps(*x.scale_of(t, c));
     Floats y = load_floats(out[t]);
-    y = _mm512_fmadd_ps(floats(F::has_min ? total[t] : minimums[t]), _mm512_mul_ps(d, scale), y);
+    y = _mm512_fmadd_ps(floats(total[t]), _mm512_mul_ps(d, scale), y);
     if constexpr (F::has_min) y = _mm512_fnmadd_ps(floats(minimums[t]), _mm512_mul_ps(w.dmin(0), scale), y);
     store(out[t], y);
   }
@@ -89,23 +99,19 @@ inline void multiply_super(const Weights& w, int c, const Activations& x, float 
 
 template <typename F, int T, typename Weights>
 inline void multiply_blocks(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  const int64_t stride = x.n_chunks * 256;
-  const I minus_zero = _mm512_set1_epi16(-zero_of<F>), ones = _mm512_set1_epi16(1);
+  const I ones = _mm512_set1_epi16(1);
   Floats total[T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) total[t] = _mm512_setzero_ps();
   for (int b = 0; b < w.n_blocks; ++b) {
     I sum[T];
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t)
-      sum[t] = zero_of<F> == 0 ? all(0) : _mm512_dpwssd_epi32(all(0), minus_zero, broadcast(x.halves(t, c, b)));
-    multiply_run<T, 8>(w, b, 0, x.quants(0, c), stride, sum);
+    multiply_group<F, T>(w, b, x, c, sum);
     const Floats scale = w.scale(b, 0);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) {
       total[t] = _mm512_fmadd_ps(floats(sum[t]), scale, total[t]);
       if constexpr (F::has_min)
-        total[t] = _mm512_fmadd_ps(floats(_mm512_madd_epi16(broadcast(x.halves(t, c, b)), ones)), w.minimum(b, 0), total[t]);
+        total[t] = _mm512_fmadd_ps(floats(_mm512_madd_epi16(broadcast(x.lane<F>(t, c, b)), ones)), w.minimum(b, 0), total[t]);
     }
   }
 #pragma GCC unroll 8
