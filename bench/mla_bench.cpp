@@ -42,6 +42,7 @@ void declare_model(CLI::App& app, Flags& f) {
       ->check(program::whole_number(1, 1000))->needs(synthetic);
   app.add_option("--dense-layers", f.n_dense, "of them, the first ones that have no experts")->check(program::whole_number(0, 1000))->needs(synthetic);
   app.add_flag("--no-mmap", f.model.no_mmap, "read the model into memory instead of mapping it");
+  program::add_repack_flags(app, f.model);
 }
 
 void declare(CLI::App& app, Flags& f) {

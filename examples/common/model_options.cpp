@@ -18,6 +18,13 @@ std::vector<std::string> cache_type_names() {
   return {to_string(f32), to_string(f16), to_string(bf16), to_string(q8_0)};
 }
 
+void add_repack_flags(CLI::App& app, ModelFlags& flags) {
+  auto* const repack = app.add_flag("--repack", flags.repack, "repack the weights when they are loaded, or fail if the copy doesn't fit in memory; "
+                                                           "without this and --no-repack, where it helps and fits");
+  app.add_flag("--no-repack", flags.no_repack, "use the weights as the file has them: loads at once, runs more slowly")->excludes(repack);
+  app.add_flag("--no-huge-pages", flags.no_huge_pages, "don't ask for huge pages for repacked weights");
+}
+
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
   auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part")->check(file_name());
   if (demo_model)
@@ -38,10 +45,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_
   app.add_option("--cache-type-k", flags.cache_type_k, "the same for keys (or latent rows) only")->check(type);
   app.add_option("--cache-type-v", flags.cache_type_v, "the same for values only (the latent cache has none)")->check(type);
   app.add_flag("--no-mmap", flags.no_mmap, "read the model into memory instead of mapping it");
-  auto* const repack = app.add_flag("--repack", flags.repack, "repack the weights for this processor when they are loaded, or fail if they don't fit in memory "
-                                    "twice; without it and --no-repack, where it helps and fits");
-  app.add_flag("--no-repack", flags.no_repack, "use the weights as the file has them: loads at once, runs more slowly")->excludes(repack);
-  app.add_flag("--no-huge-pages", flags.no_huge_pages, "don't ask for huge pages for repacked weights");
+  add_repack_flags(app, flags);
   app.add_flag("-v,--verbose", flags.verbose, "more messages, and speed, on standard error");
 }
 

@@ -26,6 +26,9 @@ struct ModelFlags {
 std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
 
+/// Declares --repack --no-repack --no-huge-pages.
+void add_repack_flags(CLI::App& app, ModelFlags& flags);
+
 /// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --no-mmap --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
 /// the program.
 /// The model is a must unless `demo_model` is true.

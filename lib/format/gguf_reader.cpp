@@ -74,8 +74,8 @@ class PartParser {
       fail(Status::bad_file, "{}: metadata keys {} (a string) and {} (a number) belong together", path_, layout_key, layout_version_key);
     const bool known = *name == layout_name && *number == layout_version;
     if (!known && !allow_unknown_)
-      fail(Status::unsupported, "{}: metadata keys {} and {} are {} and {}, and this version reads {} {}: make the file anew from the original, with this "
-           "version's mla-quantize --layout native", path_, layout_key, layout_version_key, *name, *number, layout_name, layout_version);
+      fail(Status::unsupported, "{}: metadata keys {} and {} are {} and {}, and this version reads {} {}: make the file anew from the "
+           "original, with this version's mla-quantize --layout native", path_, layout_key, layout_version_key, *name, *number, layout_name, layout_version);
     return known;
   }
 
@@ -83,7 +83,8 @@ class PartParser {
   void note_panels(TensorInfo& tensor, std::uint32_t type, bool knows_panels) {
     if (!knows_panels || quant::find_traits(type) == nullptr) {
       if (allow_unknown_) return;
-      if (!knows_panels) fail(Status::bad_file, "{}: tensor {} is in panels (type {}), and metadata key {} is missing", path_, tensor.name, tensor.type, layout_key);
+      if (!knows_panels)
+        fail(Status::bad_file, "{}: tensor {} is in panels (type {}), and metadata key {} is missing", path_, tensor.name, tensor.type, layout_key);
       fail(Status::unsupported, "{}: tensor {} is of type {} in panels, which this version doesn't know", path_, tensor.name, type);
     }
     if (tensor.shape.size() < 2 || tensor.shape[1] == 0 || tensor.shape[1] % layout_rows != 0)

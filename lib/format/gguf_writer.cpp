@@ -92,7 +92,8 @@ void GgufWriter::add_value(const std::string& key, const GgufValue& value) {
   std::visit(
       [&](const auto& values) {
         put(std::uint64_t{values.size()});
-        for (const auto& entry : values) put_scalar(value.element_type, GgufScalar(static_cast<typename std::decay_t<decltype(values)>::value_type>(entry)));
+        using Entry = typename std::decay_t<decltype(values)>::value_type;
+        for (const auto& entry : values) put_scalar(value.element_type, GgufScalar(static_cast<Entry>(entry)));
       },
       *array);
 }

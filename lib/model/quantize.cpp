@@ -104,6 +104,9 @@ void quantize_file(const std::string& input, const std::string& output, const Qu
   format::GgufFile file = format::GgufFile::open(input, {.progress = options.progress});
   if (const std::string architecture = file.require_string("general.architecture"); architecture != "deepseek2")
     fail(Status::unsupported, "{}: metadata key general.architecture is '{}': only deepseek2 models are converted", file.path(), architecture);
+  for (const TensorInfo& tensor : file.tensors())
+    if (tensor.in_panels && !model::may_be_in_panels(tensor))
+      fail(Status::bad_file, "{}: tensor {} is in panels, which it can't be: the file is damaged", file.path(), tensor.name);
   for (const std::string& part : file.part_paths())
     if (platform::is_same_file(part, output))
       fail(Status::invalid_argument, "{}: the output would replace {}, which it is made from: choose another name", output, part);

@@ -213,6 +213,7 @@ TEST_CASE("a tensor in panels that is read row by row, that has none, or that ha
   for (const char* name : {"token_embd.weight", "blk.0.attn_kv_b.weight", "blk.0.ffn_gate.weight", "blk.0.attn_kv_a_mqa.weight", "output_norm.weight"}) {
     in_panels(name);
     check_refused([&] { Model::load(path); }, Status::bad_file, {path, name, "panels"});
+    check_refused([&] { quantize_file(path, folder / "out.gguf", {}); }, Status::bad_file, {path, name, "panels"});
   }
   in_panels("blk.0.ffn_up.weight");
   CHECK(Model::load(path, {.repack = RepackMode::never})->info().panel_bytes == (has_panels() ? model.tensor("blk.0.ffn_up.weight").bytes.size() : 0));
