@@ -59,7 +59,7 @@ class Executor {
     };
     if (n_tasks == 1)
       guarded(0, 0);  // not worth waking anyone
-    else
+    else if (n_tasks > 1)
       run(n_tasks, TaskRef{[](void* data, int task, int thread) { (*static_cast<decltype(guarded)*>(data))(task, thread); }, &guarded});
     throw_if_aborted();
   }
