@@ -90,6 +90,19 @@ void matmul_on_this_thread(const MatmulParams& p, std::span<float> scratch) {
     if (candidate.suits(p)) return candidate.run(p, scratch);
 }
 
+void round_and_matmul_on_this_thread(MatmulParams p, std::span<float> scratch) {
+  if (!has_int8_kernel(p.w.type)) return matmul_on_this_thread(p, scratch);
+  const std::span<std::byte> memory = std::as_writable_bytes(scratch).subspan(int8_scratch_bytes);
+  const auto rows_at_once = static_cast<std::int64_t>(memory.size() / int8_rows_bytes(1, p.w.cols));
+  for (std::int64_t left = p.m; left > 0; left -= p.m) {
+    p.m = std::min(left, rows_at_once);
+    p.x8 = int8_rows_at(memory.data(), p.m, p.w.cols);
+    for (std::int64_t i = 0; i < p.m; ++i) active_int8_kernels()->quantize(p.x + i * p.ldx, p.w.cols, p.x8.from(i));
+    matmul_on_this_thread(p, scratch);
+    p.x += p.m * p.ldx, p.y += p.m * p.ldy;
+  }
+}
+
 MatmulParams tile_of(const MatmulParams& p, std::int64_t tile) noexcept {
   const std::int64_t first = tile * tile_rows;
   return {p.x, p.ldx, p.m, p.w.slice(first, std::min(tile_rows, p.w.rows - first)), p.y + first, p.ldy, p.x8};

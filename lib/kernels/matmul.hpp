@@ -40,6 +40,9 @@ inline platform::Work work_of(const Matrix& w, std::int64_t m) noexcept {
 /// The product on the calling thread; picks the first of the candidates (matmul.cpp) that suits.
 void matmul_on_this_thread(const MatmulParams& p, std::span<float> scratch);
 
+/// The same for x that nobody else reads: block formats meet it rounded to 8 bits, which is done here, in the scratch.
+void round_and_matmul_on_this_thread(MatmulParams p, std::span<float> scratch);
+
 /// The product, its weight rows shared out among the executor's threads. Block formats meet activations of 8 bits where the
 /// processor has a kernel for it: `memory`, at least int8_rows_bytes(m, w.cols), holds them, unless p.x8 does.
 void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor);
