@@ -19,6 +19,7 @@ mla::ContextOptions translate(const mla_context_options& given) {
   options.cache_type_v = cache_type(given.cache_type_v, "cache_type_v");
   options.n_threads = given.n_threads;
   options.n_threads_batch = given.n_threads_batch;
+  options.pin_threads = given.pin_threads != 0;
   if (given.cache != nullptr) options.cache = given.cache->cache;
   options.thread_pool = adapt(given.thread_pool);
   options.allocator = adapt(given.allocator);

@@ -25,6 +25,11 @@ void add_repack_flags(CLI::App& app, ModelFlags& flags) {
   app.add_flag("--no-huge-pages", flags.no_huge_pages, "don't ask for huge pages for repacked weights");
 }
 
+std::vector<std::string> numa_names() {
+  using enum mla::Numa;
+  return {to_string(none), to_string(distribute), to_string(isolate), to_string(numactl), to_string(split), to_string(replicate)};
+}
+
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
   auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part")->check(file_name());
   if (demo_model)
@@ -46,6 +51,8 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_
   app.add_option("--cache-type-v", flags.cache_type_v, "the same for values only (the latent cache has none)")->check(type);
   app.add_flag("--no-mmap", flags.no_mmap, "read the model into memory instead of mapping it");
   add_repack_flags(app, flags);
+  app.add_option("--numa", flags.numa, "threads and memory on machines with several memory nodes")->check(CLI::IsMember(numa_names()))->capture_default_str();
+  app.add_flag("--pin", flags.pin, "bind each thread to a processor");
   app.add_flag("-v,--verbose", flags.verbose, "more messages, and speed, on standard error");
 }
 
@@ -67,6 +74,7 @@ std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) {
   options.repack = flags.repack ? mla::RepackMode::always : flags.no_repack ? mla::RepackMode::never : mla::RepackMode::automatic;
   options.huge_pages = !flags.no_huge_pages;
   options.n_threads = flags.n_threads;
+  options.numa = mla::parse_numa(flags.numa);
   options.log = log(flags.verbose ? mla::LogLevel::debug : mla::LogLevel::warning);
   options.progress = progress();
   return mla::Model::load(model_path(flags), options);
@@ -81,6 +89,7 @@ mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx) {
   options.cache_type_v = mla::parse_cache_type(flags.cache_type_v.empty() ? flags.cache_type : flags.cache_type_v);
   options.n_threads = flags.n_threads;
   options.n_threads_batch = flags.n_threads_batch;
+  options.pin_threads = flags.pin;
   options.abort = interrupted;
   return options;
 }

@@ -16,15 +16,18 @@ struct ModelFlags {
   int n_ctx = 0;      ///< 0: what the program takes without the flag
   int n_ubatch = 512;
   std::string attention = "auto";
+  std::string numa = "none";
+  bool pin = false;
   std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
   bool no_mmap = false;
   bool repack = false, no_repack = false, no_huge_pages = false;
   bool verbose = false;
 };
 
-/// The names that --attention and --cache-type take.
+/// The names that --attention, --cache-type and --numa take.
 std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
+std::vector<std::string> numa_names();
 
 /// Declares --repack --no-repack --no-huge-pages.
 void add_repack_flags(CLI::App& app, ModelFlags& flags);

@@ -24,6 +24,7 @@ struct ContextOptions {
   /// A pool to use instead of the context's own. All its threads are used, unless n_threads or n_threads_batch asks for fewer and the
   /// pool is from make_thread_pool() or concurrent().
   std::shared_ptr<ThreadPool> thread_pool = nullptr;
+  bool pin_threads = false;                ///< bind each thread of the context's own pool to a processor; never the calling thread
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   AbortCallback abort = nullptr;           ///< polled while computing
   bool time_ops = false;                   ///< keep op_timings(); costs nothing when off, some clock reads per layer when on

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string_view>
 
+#include <mla/types.hpp>
+
 namespace mla {
 
 /// Where weights that are not mapped, KV-cache pages and compute buffers come from.
@@ -59,8 +61,16 @@ class ThreadPool {
 
 constexpr int max_threads = 4096;  ///< that a pool may have
 
+struct ThreadPoolOptions {
+  int n_threads = 0;         ///< the caller included; 0: default_threads()
+  Numa numa = Numa::none;    ///< where they run; what the model was loaded with
+  bool pin = false;          ///< each on a processor of its own, the caller apart
+};
+
 /// A pool of n_threads - 1 threads beside the caller, which contexts may share (their operations then take turns).
-/// 0 means default_threads(). Throws Error(out_of_memory) if a thread can't be started. Its threads end with the object.
+/// Throws Error(out_of_memory) if a thread can't be started. Its threads end with the object. The calling thread, which is the host's,
+/// is never bound to anything.
+std::shared_ptr<ThreadPool> make_thread_pool(const ThreadPoolOptions& options);
 std::shared_ptr<ThreadPool> make_thread_pool(int n_threads = 0);
 
 /// One thread for each physical core that this thread may run on, without the slow kind where there are two, and no more than control

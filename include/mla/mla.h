@@ -98,6 +98,16 @@ typedef enum mla_cache_type {
 
 typedef enum mla_log_level { MLA_LOG_DEBUG = 0, MLA_LOG_INFO = 1, MLA_LOG_WARNING = 2, MLA_LOG_ERROR = 3 } mla_log_level;
 
+/* How a machine with several memory nodes is used. On one with a single node all are the same. */
+typedef enum mla_numa {
+  MLA_NUMA_NONE = 0,       /* threads and memory wherever the system puts them */
+  MLA_NUMA_DISTRIBUTE = 1, /* threads on all nodes, repacked weights page by page on all */
+  MLA_NUMA_ISOLATE = 2,    /* threads and repacked weights on the node where the model is loaded */
+  MLA_NUMA_NUMACTL = 3,    /* threads on the nodes that numactl allows, memory as it says */
+  MLA_NUMA_SPLIT = 4,      /* every weight matrix and expert cut by rows into the nodes' memory */
+  MLA_NUMA_REPLICATE = 5   /* a copy of the weights on each node */
+} mla_numa;
+
 typedef struct mla_model mla_model;
 typedef struct mla_kv_cache mla_kv_cache;
 typedef struct mla_context mla_context;
@@ -175,8 +185,9 @@ typedef struct mla_model_options {
   mla_repack_mode repack;
   int32_t no_huge_pages;          /* nonzero: don't ask for huge pages for repacked weights */
   int32_t n_threads;              /* that repack; 0: the processors this process may use. They end with the load */
+  mla_numa numa;                  /* threads and memory on machines with several memory nodes; contexts follow the model */
 } mla_model_options;
-#define MLA_MODEL_OPTIONS_INIT {sizeof(mla_model_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, MLA_REPACK_AUTO, 0, 0}
+#define MLA_MODEL_OPTIONS_INIT {sizeof(mla_model_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, MLA_REPACK_AUTO, 0, 0, MLA_NUMA_NONE}
 
 /* Facts of a model. Set struct_size (MLA_MODEL_INFO_INIT) before the call; no more than that is written. */
 typedef struct mla_model_info {
@@ -285,10 +296,11 @@ typedef struct mla_context_options {
   mla_abort_fn abort;                 /* nonzero stops the computation with MLA_ABORTED */
   void *abort_user_data;
   int32_t n_threads_batch;            /* for several tokens at a time; 0: n_threads */
+  int32_t pin_threads;                /* nonzero: bind each thread of the context's own to a processor; never the calling thread */
 } mla_context_options;
 #define MLA_CONTEXT_OPTIONS_INIT                                                                                      \
   {sizeof(mla_context_options), MLA_ATTENTION_AUTO, 0, 0, MLA_CACHE_TYPE_DEFAULT, MLA_CACHE_TYPE_DEFAULT, 0, NULL, \
-   NULL, NULL, NULL, NULL, 0}
+   NULL, NULL, NULL, NULL, 0, 0}
 
 /* The tokens of one mla_context_decode(). Rows of one sequence must come in rising position. */
 typedef struct mla_batch {

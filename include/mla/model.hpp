@@ -29,6 +29,9 @@ struct ModelOptions {
   RepackMode repack = RepackMode::automatic;
   bool huge_pages = true;                ///< ask for huge pages for repacked weights, which makes loading and reading them faster
   int n_threads = 0;                     ///< that repack; 0: the processors this process may use. They end with the load
+  /// Threads and memory on machines with several memory nodes; contexts follow the model. Throws Error(unsupported) where there are
+  /// several and libnuma is missing. Numa::split and Numa::replicate want the file mapped.
+  Numa numa = Numa::none;
   /// Metadata keys to take instead of the file's, e.g. {"deepseek2.expert_group_count", "8"}; values as decimal text,
   /// "true" or "false". A key that the loader does not read is an error.
   std::map<std::string, std::string> overrides = {};

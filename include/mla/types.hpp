@@ -25,10 +25,22 @@ enum class CacheLayout : int {
 /// Number format of cache rows. In q8_0 rows the rope part stays 16-bit.
 enum class CacheType : int { f32 = 0, f16 = 1, bf16 = 2, q8_0 = 3 };
 
+/// How a machine with several memory nodes is used (docs/threads.md). On one with a single node all are the same.
+enum class Numa : int {
+  none = 0,       ///< threads and memory wherever the system puts them
+  distribute = 1, ///< "distribute": threads in equal shares on all nodes and bound to them; repacked weights page by page on all
+  isolate = 2,    ///< "isolate": threads and repacked weights on the node where the model is loaded
+  numactl = 3,    ///< "numactl": threads in equal shares on the nodes that numactl allows; memory as numactl says
+  split = 4,      ///< "split": every weight matrix and expert cut by rows into the nodes' memory, and computed there
+  replicate = 5,  ///< "replicate": a copy of the weights on each node
+};
+
 const char* to_string(AttentionMode mode) noexcept;  ///< "auto", "deepseek2", "deepseek-mla"
 const char* to_string(CacheType type) noexcept;      ///< "f32", "f16", "bf16", "q8_0"
+const char* to_string(Numa mode) noexcept;           ///< "none", "distribute", …
 /// The reverse of to_string(); throws Error(invalid_argument) that lists the names there are.
 AttentionMode parse_attention_mode(std::string_view name);
 CacheType parse_cache_type(std::string_view name);
+Numa parse_numa(std::string_view name);
 
 }  // namespace mla

@@ -7,6 +7,7 @@
 #include "engine/forward.hpp"
 #include "engine/model_impl.hpp"
 #include "platform/fail.hpp"
+#include "platform/thread_pool.hpp"
 
 namespace mla {
 namespace {
@@ -28,8 +29,8 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
 struct ThreadCounts {
   int generation, batch;
 
-  ThreadCounts(const ContextOptions& o) {
-    const int all = o.thread_pool ? o.thread_pool->n_threads() : o.n_threads > 0 ? o.n_threads : default_threads();
+  ThreadCounts(const ContextOptions& o, const platform::NumaPlan* numa) {
+    const int all = o.thread_pool ? o.thread_pool->n_threads() : o.n_threads > 0 ? o.n_threads : numa != nullptr ? platform::default_threads(numa->topology) : default_threads();
     generation = o.n_threads > 0 ? std::min(o.n_threads, all) : all;
     batch = o.n_threads_batch == 0 ? generation : o.thread_pool ? std::min(o.n_threads_batch, all) : o.n_threads_batch;
   }
@@ -49,10 +50,11 @@ class Context::Impl {
       : options(checked(m, o)),
         model(std::move(m)),
         cache(make_cache(*model, o)),
-        threads(o),
-        pool(o.thread_pool ? o.thread_pool : make_thread_pool(std::max(threads.generation, threads.batch))),
+        threads(o, model->impl().loaded.numa.get()),
+        pool(o.thread_pool ? o.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), o.pin_threads, model->impl().loaded.numa.get())),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
         forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
+    executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
     if (o.time_ops) executor.ops().enable(pool->n_threads());
   }
 

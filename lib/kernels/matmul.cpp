@@ -119,8 +119,11 @@ Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64
 void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor) {
   if (p.m == 0) return;
   if (p.x8.is_empty()) p.x8 = round_rows(p.x, p.ldx, p.m, p.w.cols, {p.w.type}, memory, executor);
-  executor.parallel_for(static_cast<int>(n_tiles(p.w)),
-                        [&](int tile, int thread) { matmul_on_this_thread(tile_of(p, tile), executor.scratch(thread)); });
+  executor.parallel_for_rows(1, n_tiles(p.w), [&](std::int64_t, std::int64_t tile, int thread) {
+    MatmulParams part = tile_of(p, tile);
+    part.w = local(part.w, executor);
+    matmul_on_this_thread(part, executor.scratch(thread));
+  });
 }
 
 void matmul_reference(const MatmulParams& p) {

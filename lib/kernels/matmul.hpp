@@ -51,6 +51,12 @@ void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& exe
 inline std::int64_t n_tiles(const Matrix& w) noexcept { return (w.rows + tile_rows - 1) / tile_rows; }
 MatmulParams tile_of(const MatmulParams& p, std::int64_t tile) noexcept;
 
+/// The matrix where the calling thread best reads it: a copy on its node, where there is one.
+inline Matrix local(Matrix w, const platform::Executor& executor) noexcept {
+  w.data = executor.local(w.data);
+  return w;
+}
+
 /// Dequantise a row, multiply in double: the oracle of the tests.
 void matmul_reference(const MatmulParams& p);
 

@@ -16,8 +16,8 @@ void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8R
 
 void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, FfnOps ops, platform::Executor& executor) {
   const kernels::Int8Rows x8 = kernels::round_rows(x, w.gate.cols, m, w.gate.cols, {w.gate.type, w.up.type}, memory.rounded, executor);
-  executor.parallel_for(static_cast<int>(kernels::n_tiles(w.gate)), [&](int tile, int thread) {
-    gated_hidden_tile(w, x, x8, m, tile, memory.hidden, memory.up, executor.scratch(thread));
+  executor.parallel_for_rows(1, kernels::n_tiles(w.gate), [&](std::int64_t, std::int64_t tile, int thread) {
+    gated_hidden_tile(local(w, executor), x, x8, m, tile, memory.hidden, memory.up, executor.scratch(thread));
   });
   executor.ops().lap(ops.gate_up, kernels::work_of(w.gate, m) + kernels::work_of(w.up, m));
   kernels::matmul({memory.hidden, w.down.cols, m, w.down, y, w.down.rows}, memory.rounded, executor);

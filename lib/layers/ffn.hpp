@@ -9,6 +9,10 @@ struct FfnWeights {
   kernels::Matrix down;      ///< [n_embd, n_ff]
 };
 
+inline FfnWeights local(const FfnWeights& w, const platform::Executor& executor) noexcept {
+  return {kernels::local(w.gate, executor), kernels::local(w.up, executor), kernels::local(w.down, executor)};
+}
+
 /// One tile of the hidden row: hidden[:, tile] = silu(x · gateᵀ) · (x · upᵀ) for m rows of x [m, n_embd], which x8 may hold
 /// rounded. `up_out` is as hidden, [m, n_ff], and only memory to work in.
 void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, std::int64_t tile, float* hidden,

@@ -122,6 +122,7 @@ class Loader {
 LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   LoadedModel model;
   model.file = std::move(file);
+  if (options.numa != Numa::none) model.numa = platform::plan_numa(options.numa, platform::this_topology());
   model.config = read_config(model.file, options.overrides, options.log.get());
   Loader(model, options).run();
   repack(model, options);
@@ -145,6 +146,8 @@ format::GgufFile::Options file_options(const ModelOptions& options) {
 LoadedModel load_gguf(const std::string& path, const ModelOptions& options) {
   if (platform::is_directory(path))
     fail(Status::io_error, "cannot read {}: it is a folder; name a GGUF file, or convert a Hugging Face folder with mla-convert first", path);
+  if (!options.use_mmap && (options.numa == Numa::split || options.numa == Numa::replicate))
+    fail(Status::invalid_argument, "NUMA mode {} takes weights out of a mapped file: leave use_mmap as it is (no --no-mmap)", to_string(options.numa));
   return load(format::GgufFile::open(path, file_options(options)), options);
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/int8.hpp"
+#include "kernels/matmul.hpp"
 #include "kernels/panels.hpp"
 #include "platform/fail.hpp"
 
@@ -22,6 +23,13 @@ struct Job {
   Matrix* view;      // of the model: the matrix, or the first of a stack
   Matrix rows;       // all of them, as the file has them
   std::byte* to;     // where they go
+  bool convert;      // or only copy, to where they are read
+
+  // Index of the node that reads a byte of `rows`, where rows are split.
+  int node_of(std::size_t byte, platform::RowSplit split) const {
+    const auto row = static_cast<std::int64_t>(byte / rows.row_bytes) % view->rows;
+    return split.node_of(kernels::n_tiles(*view), row / kernels::tile_rows);
+  }
 };
 
 // The model's matrices that kernels::matmul() multiplies with, stacks as (first, rows of all).
@@ -50,15 +58,17 @@ std::string gigabytes(std::uint64_t bytes) { return fmt::format("{:.2f} GB", sta
 
 class Repacker {
  public:
-  Repacker(LoadedModel& model, const ModelOptions& options) : model_(model), options_(options) {}
+  Repacker(LoadedModel& model, const ModelOptions& options, const platform::NumaPlan* numa)
+      : model_(model), options_(options), numa_(numa), is_placed_(numa != nullptr && (numa->splits() || numa->replicates())) {}
 
   /// What is to move, in the order of the file.
   void plan() {
     for_each_matrix(model_, [&](Matrix& w, std::int64_t n_rows) {
-      if (!wants_move(w) || (options_.repack == RepackMode::never && !w.in_panels)) return;
+      const bool convert = wants_move(w) && (options_.repack != RepackMode::never || w.in_panels);
+      if (!w || !(convert || is_placed_)) return;
       Matrix rows = w;
       rows.rows = n_rows;
-      jobs_.push_back({&w, rows, own_bytes(w.data)});
+      jobs_.push_back({&w, rows, is_placed_ ? nullptr : own_bytes(w.data), convert});
     });
     std::ranges::sort(jobs_, {}, [](const Job& job) { return job.rows.data; });
   }
@@ -72,8 +82,9 @@ class Repacker {
   }
 
   bool is_needed() const {
-    return std::ranges::any_of(jobs_, [](const Job& job) { return job.rows.in_panels; });
+    return std::ranges::any_of(jobs_, [](const Job& job) { return job.rows.in_panels && job.convert; });
   }
+  bool is_placed() const { return is_placed_; }
   bool is_empty() const { return jobs_.empty(); }
 
   void run() {
@@ -84,11 +95,11 @@ class Repacker {
       total_ += job.rows.bytes();
       if (job.to == job.rows.data) widest = std::max(widest, panel_rows * job.rows.row_bytes);
     }
-    for (int thread = 0; thread < pool->n_threads(); ++thread) copies_.emplace_back(widest);
+    for (int thread = 0; thread < pool->n_threads(); ++thread) panels_.emplace_back(widest);
     for (Job& job : jobs_) {
       move(job, *pool);
       job.view->data = job.to;
-      job.view->in_panels = !job.view->in_panels;
+      job.view->in_panels = job.view->in_panels != job.convert;
     }
     report();
   }
@@ -109,14 +120,30 @@ class Repacker {
   void take_memory() {
     const std::size_t bytes = bytes_to_take();
     if (bytes == 0) return;
-    model_.repacked = platform::Buffer(options_.allocator, bytes, "repacked weights (RepackMode::never, or --no-repack, needs none)",
-                                       options_.huge_pages ? platform::huge_page_bytes : platform::page_bytes);
-    if (options_.huge_pages) platform::advise_huge_pages({model_.repacked.data(), bytes});
+    model_.repacked = take(bytes);
+    if (numa_ != nullptr && numa_->replicates()) take_copies(bytes);
     std::size_t at = 0;
     for (Job& job : jobs_) {
       if (job.to != nullptr) continue;
       job.to = model_.repacked.data() + at;
       at += aligned(job.rows.bytes());
+    }
+  }
+
+  platform::Buffer take(std::size_t bytes) const {
+    // A huge page lies on one node, and rows that are split begin and end anywhere.
+    const bool huge = options_.huge_pages && !(numa_ != nullptr && numa_->splits());
+    platform::Buffer memory(options_.allocator, bytes, is_placed_ ? "weights on NUMA nodes" : "repacked weights (RepackMode::never, or --no-repack, needs none)",
+                            huge ? platform::huge_page_bytes : platform::page_bytes);
+    huge ? platform::advise_huge_pages({memory.data(), bytes}) : platform::advise_small_pages({memory.data(), bytes});
+    return memory;
+  }
+
+  void take_copies(std::size_t bytes) {
+    model_.replicas = {model_.repacked.data(), bytes, {0}};
+    for (int node = 1; node < numa_->n_nodes(); ++node) {
+      model_.copies.push_back(take(bytes));
+      model_.replicas.distances.push_back(model_.copies.back().data() - model_.repacked.data());
     }
   }
 
@@ -143,7 +170,17 @@ class Repacker {
     const std::size_t panel = panel_rows * job.rows.row_bytes, step = std::max(panel, task_bytes / panel * panel);
     auto task = [&](int i, int thread) {
       const std::size_t first = begin + static_cast<std::size_t>(i) * step, end = std::min(first + step, begin + bytes);
-      for (std::size_t at = first; at < end; at += panel) move_panel(job, at, copies_[static_cast<std::size_t>(thread)].data());
+      platform::TouchOn touch(numa_ != nullptr && numa_->mode != Numa::numactl ? numa_ : nullptr);
+      if (numa_ != nullptr && numa_->mode == Numa::distribute) touch.all_nodes();
+      if (numa_ != nullptr && (numa_->mode == Numa::isolate || numa_->replicates())) touch.node(0);
+      for (std::size_t at = first; at < end; at += panel) {
+        if (numa_ != nullptr && numa_->splits()) touch.node(job.node_of(at, numa_->rows()));
+        move_panel(job, at, panels_[static_cast<std::size_t>(thread)].data());
+      }
+      for (std::size_t copy = 0; copy < model_.copies.size(); ++copy) {
+        touch.node(static_cast<int>(copy) + 1);
+        std::memcpy(job.to + model_.replicas.distances[copy + 1] + first, job.to + first, end - first);
+      }
     };
     const auto call = [](void* data, int i, int thread) { (*static_cast<decltype(task)*>(data))(i, thread); };
     pool.run(static_cast<int>((bytes + step - 1) / step), {call, &task});
@@ -154,6 +191,10 @@ class Repacker {
     const std::size_t panel = panel_rows * job.rows.row_bytes;
     const std::byte* from = job.rows.data + at;
     std::byte* const to = job.to + at;
+    if (!job.convert) {
+      std::memcpy(to, from, std::min(panel, job.rows.bytes() - at));
+      return;
+    }
     if (from == to) from = static_cast<const std::byte*>(std::memcpy(copy, from, panel));
     if (job.rows.in_panels) return kernels::panel_to_rows(job.rows.type, job.rows.cols, from, to);
     kernels::rows_to_panel({from, job.rows.type, panel_rows, job.rows.cols, job.rows.row_bytes}, 0, to);
@@ -161,13 +202,30 @@ class Repacker {
 
   LoadedModel& model_;
   const ModelOptions& options_;
+  const platform::NumaPlan* numa_;
+  const bool is_placed_;  // every matrix moves to where it is read
   std::vector<Job> jobs_;
-  std::vector<std::vector<std::byte>> copies_;  // [n_threads], a panel that changes in place
+  std::vector<std::vector<std::byte>> panels_;  // [n_threads], a panel that changes in place
   std::uint64_t done_ = 0, total_ = 0;
 };
 
 // What a context will need beside the weights: a sixteenth of them, a gigabyte at most.
 std::uint64_t with_reserve(std::uint64_t bytes) { return bytes + std::min(bytes / 16, std::uint64_t{1} << 30); }
+
+// Numa::split and Numa::replicate take memory for all matrices, or nothing.
+void refuse_unless_nodes_have(std::uint64_t bytes, const LoadedModel& model, const platform::KernelFiles& kernel_files) {
+  const platform::NumaPlan& numa = *model.numa;
+  const auto n_nodes = static_cast<std::uint64_t>(numa.n_nodes()), copies = numa.replicates() ? n_nodes : 1;
+  const char* const remedy = numa.replicates() ? "use split, which takes one copy, or distribute" : "use distribute, which takes none";
+  const platform::MemoryRoom room = platform::memory_room(kernel_files);
+  if (with_reserve(bytes * copies) > room.bytes)
+    fail(Status::out_of_memory, "{}: NUMA mode {} needs {} for {} of the weights and a context more, and {} has {} left: {}", model.file.path(),
+         to_string(numa.mode), gigabytes(bytes * copies), copies == 1 ? "a copy" : fmt::format("{} copies", copies), room.limit, gigabytes(room.bytes), remedy);
+  for (const int node : numa.topology.nodes)
+    if (const std::uint64_t left = platform::node_room(node, {kernel_files.sys, kernel_files.proc}); left > 0 && bytes * copies / n_nodes > left)
+      fail(Status::out_of_memory, "{}: NUMA mode {} needs {} on each node, and node {} has {} left: {}", model.file.path(), to_string(numa.mode),
+           gigabytes(bytes * copies / n_nodes), node, gigabytes(left), remedy);
+}
 
 }  // namespace
 
@@ -186,10 +244,14 @@ std::uint64_t panel_bytes(const LoadedModel& model) noexcept {
 }
 
 void repack(LoadedModel& model, const ModelOptions& options, const platform::KernelFiles& kernel_files) {
-  Repacker repacker(model, options);
+  Repacker repacker(model, options, model.numa.get());
   repacker.plan();
   if (repacker.is_empty()) return;
   const std::uint64_t bytes = repacker.bytes_to_take();
+  if (repacker.is_placed()) {
+    refuse_unless_nodes_have(bytes, model, kernel_files);
+    return repacker.run();
+  }
   const platform::MemoryRoom room = platform::memory_room(kernel_files);
   if (bytes > 0 && with_reserve(bytes) > room.bytes) {
     const std::string figures = fmt::format("{}: repacked weights would take {} and a context more, and {} has {} left", model.file.path(),

@@ -12,6 +12,9 @@ namespace mla::model {
 /// Mapped weights move to memory of the allocator's, and their pages are let go; those that the model owns change in place.
 /// Parallel; polls options.progress with phase "repack" and bytes.
 ///
+/// By the model's NumaPlan, memory comes from where it will be read. Numa::split and Numa::replicate take every matrix out of the
+/// file, whether its layout changes or not, and throw Error(out_of_memory) with figures, before any is taken, where that doesn't fit.
+///
 /// RepackMode::automatic leaves weights where they are, and says so in the log, where the copy wouldn't fit in `kernel_files`'
 /// memory; RepackMode::always then throws Error(out_of_memory) before anything is taken.
 /// Throws Error: out_of_memory, aborted. The model is then of no use.

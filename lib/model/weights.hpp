@@ -10,6 +10,7 @@
 #include "layers/ffn.hpp"
 #include "model/config.hpp"
 #include "moe/experts.hpp"
+#include "platform/executor.hpp"
 #include "platform/memory.hpp"
 
 namespace mla::model {
@@ -38,7 +39,10 @@ struct LoadedModel {
   kernels::Matrix output;              ///< [n_vocab, n_embd]
   std::vector<LayerWeights> layers;
   std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b, rows that were interleaved, norms that aren't floats
-  platform::Buffer repacked;              ///< weights in another layout than the mapped file's (model/repack.hpp)
+  platform::Buffer repacked;              ///< weights in another layout, or elsewhere, than the mapped file's (model/repack.hpp)
+  std::shared_ptr<const platform::NumaPlan> numa;  ///< nullptr: nodes are of no interest
+  std::vector<platform::Buffer> copies;   ///< of `repacked`, on all nodes but the first, under Numa::replicate
+  platform::Replicas replicas;            ///< the same as executors want it
   std::uint64_t n_parameters = 0;
 };
 

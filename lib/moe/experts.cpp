@@ -77,10 +77,10 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
 
   // One schedule over all (expert, tile) pairs, so that no thread waits for the end of a single expert.
   const auto for_each_tile = [&](std::int64_t tiles, auto&& body) {
-    executor.parallel_for(static_cast<int>(static_cast<std::int64_t>(hit_.size()) * tiles), [&](int task, int thread) {
-      const int expert = hit_[static_cast<std::size_t>(task / tiles)];
+    executor.parallel_for_rows(static_cast<std::int64_t>(hit_.size()), tiles, [&](std::int64_t i, std::int64_t tile, int thread) {
+      const int expert = hit_[static_cast<std::size_t>(i)];
       const int first = begin_[static_cast<std::size_t>(expert)], m = begin_[static_cast<std::size_t>(expert) + 1] - first;
-      body(w.expert(expert), first, m, task % tiles, executor.scratch(thread));
+      body(layers::local(w.expert(expert), executor), first, m, tile, executor.scratch(thread));
     });
   };
   for_each_tile(kernels::n_tiles(w.gate.first),

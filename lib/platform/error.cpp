@@ -69,6 +69,18 @@ const char* to_string(CacheType type) noexcept {
   return "unknown";
 }
 
+const char* to_string(Numa mode) noexcept {
+  switch (mode) {
+    case Numa::none: return "none";
+    case Numa::distribute: return "distribute";
+    case Numa::isolate: return "isolate";
+    case Numa::numactl: return "numactl";
+    case Numa::split: return "split";
+    case Numa::replicate: return "replicate";
+  }
+  return "unknown";
+}
+
 AttentionMode parse_attention_mode(std::string_view name) {
   for (const auto mode : {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla})
     if (name == to_string(mode)) return mode;
@@ -79,6 +91,12 @@ CacheType parse_cache_type(std::string_view name) {
   for (const auto type : {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0})
     if (name == to_string(type)) return type;
   fail(Status::invalid_argument, "unknown cache type '{}': use f32, f16, bf16 or q8_0", name);
+}
+
+Numa parse_numa(std::string_view name) {
+  for (const auto mode : {Numa::none, Numa::distribute, Numa::isolate, Numa::numactl, Numa::split, Numa::replicate})
+    if (name == to_string(mode)) return mode;
+  fail(Status::invalid_argument, "unknown NUMA mode '{}': use none, distribute, isolate, numactl, split or replicate", name);
 }
 
 }  // namespace mla

@@ -50,6 +50,31 @@ void Executor::start() noexcept {
   last_poll_ = {};
 }
 
+void Executor::place(const NumaPlan* plan, const Replicas* replicas) noexcept {
+  plan_ = plan;
+  replicas_ = plan != nullptr && replicas != nullptr && replicas->bytes > 0 ? replicas : nullptr;
+  rows_ = plan != nullptr ? plan->rows() : RowSplit{};
+}
+
+Executor::RowTask Executor::row_task(std::int64_t task, std::int64_t n_groups, std::int64_t n_tiles) const noexcept {
+  std::int64_t first = 0, width = n_tiles;
+  for (int node = 0; rows_.n_nodes > 1; ++node) {
+    first = rows_.first_tile(n_tiles, node);
+    width = rows_.first_tile(n_tiles, node + 1) - first;
+    if (task < n_groups * width) break;
+    task -= n_groups * width;
+  }
+  return {task / width, first + task % width};
+}
+
+void Executor::run_rows(std::int64_t n_groups, std::int64_t n_tiles, TaskRef task) {
+  const int n_tasks = static_cast<int>(n_groups * n_tiles), n_nodes = rows_.n_nodes;
+  if (team_ == nullptr || n_nodes == 1 || n_nodes > n_threads()) return run(n_tasks, task);
+  for (int node = 0; node < n_nodes; ++node)
+    ends_[static_cast<std::size_t>(node)] = static_cast<int>(n_groups * rows_.first_tile(n_tiles, node + 1));
+  team_->run({std::span<const int>(ends_).first(static_cast<std::size_t>(n_nodes)), active_, true, plan_->node_here()}, task);
+}
+
 std::span<float> Executor::scratch(int thread) noexcept {
   return scratch_.as<float>().subspan(static_cast<std::size_t>(thread) * scratch_floats_, scratch_floats_);
 }

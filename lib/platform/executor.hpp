@@ -11,10 +11,18 @@
 #include <vector>
 
 #include "platform/memory.hpp"
+#include "platform/numa.hpp"
 #include "platform/op_timer.hpp"
 #include "platform/team.hpp"
 
 namespace mla::platform {
+
+/// Copies of weights on other nodes, each laid out as the first.
+struct Replicas {
+  const std::byte* first = nullptr;
+  std::size_t bytes = 0;
+  std::vector<std::ptrdiff_t> distances;  ///< from `first` to the copy of each node of the plan; 0 for the first's
+};
 
 /// A thread pool, a scratch area for each of its threads, and the host's wish to abort.
 /// Belongs to one context; used by one thread at a time, abort() by any.
@@ -50,6 +58,32 @@ class Executor {
   /// Scratch memory of a thread, 64-byte aligned; contents are lost between tasks.
   std::span<float> scratch(int thread) noexcept;
 
+  /// What operations go by from now on; both outlive the executor. Without a plan, nodes are of no interest.
+  void place(const NumaPlan* plan, const Replicas* replicas) noexcept;
+
+  /// Where the calling thread best reads weights that `data` points to: there, or in the copy of its node.
+  const std::byte* local(const std::byte* data) const noexcept {
+    if (replicas_ == nullptr || static_cast<std::size_t>(data - replicas_->first) >= replicas_->bytes) return data;
+    return data + replicas_->distances[static_cast<std::size_t>(plan_->node_here())];
+  }
+
+  /// Runs body(group, tile, thread) for the row tiles of n_groups equal weight matrices. Where rows are split among nodes, a thread
+  /// first takes tiles that lie on its own.
+  template <typename Body>
+  void parallel_for_rows(std::int64_t n_groups, std::int64_t n_tiles, Body&& body) {
+    auto guarded = [&](int task, int thread) {
+      if (stop_requested()) return;
+      const RowTask at = row_task(task, n_groups, n_tiles);
+      body(at.group, at.tile, thread);
+    };
+    const std::int64_t n_tasks = n_groups * n_tiles;
+    if (n_tasks == 1)
+      guarded(0, 0);
+    else if (n_tasks > 1)
+      run_rows(n_groups, n_tiles, TaskRef{[](void* data, int task, int thread) { (*static_cast<decltype(guarded)*>(data))(task, thread); }, &guarded});
+    throw_if_aborted();
+  }
+
   /// Runs body(task, thread) for 0 <= task < n_tasks. Throws Error(aborted) if the host asked to stop:
   /// some tasks have then not run.
   template <typename Body>
@@ -70,7 +104,14 @@ class Executor {
     ~EndOfSession() { team.stop(); }
   };
 
+  struct RowTask {
+    std::int64_t group, tile;
+  };
+
   void run(int n_tasks, TaskRef task);
+  void run_rows(std::int64_t n_groups, std::int64_t n_tiles, TaskRef task);
+  /// Tasks are numbered node by node, within a node matrix by matrix.
+  RowTask row_task(std::int64_t task, std::int64_t n_groups, std::int64_t n_tiles) const noexcept;
   bool stop_requested();
   void throw_if_aborted();
 
@@ -79,6 +120,9 @@ class Executor {
   Team* team_ = nullptr;             // that, or the own pool's; none for a host's barrier-free dispatch
   int active_;
   std::vector<int> ends_;  // of the queues of an operation, [n_threads]
+  const NumaPlan* plan_ = nullptr;
+  const Replicas* replicas_ = nullptr;
+  RowSplit rows_;
   AbortCallback callback_;
   Buffer scratch_;
   std::size_t scratch_floats_;

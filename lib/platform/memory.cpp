@@ -45,11 +45,28 @@ void Buffer::swap(Buffer& other) noexcept {
   std::swap(size_, other.size_);
 }
 
-void advise_huge_pages(std::span<std::byte> memory) noexcept {
-#ifdef MADV_HUGEPAGE
+namespace {
+
+// Of the whole pages inside.
+void advise(std::span<std::byte> memory, int advice) noexcept {
   const auto first = reinterpret_cast<std::uintptr_t>(memory.data()), begin = (first + page_bytes - 1) / page_bytes * page_bytes;
   const std::uintptr_t end = (first + memory.size()) / page_bytes * page_bytes;
-  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+}  // namespace
+
+void advise_huge_pages(std::span<std::byte> memory) noexcept {
+#ifdef MADV_HUGEPAGE
+  advise(memory, MADV_HUGEPAGE);
+#else
+  (void)memory;
+#endif
+}
+
+void advise_small_pages(std::span<std::byte> memory) noexcept {
+#ifdef MADV_NOHUGEPAGE
+  advise(memory, MADV_NOHUGEPAGE);
 #else
   (void)memory;
 #endif

@@ -37,6 +37,9 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
+/// Asks the kernel to back memory that is not touched yet with small pages only, whatever it does otherwise.
+void advise_small_pages(std::span<std::byte> memory) noexcept;
+
 /// Asks the kernel to back memory that is not touched yet with huge pages. Only advice: without them all works, more slowly.
 void advise_huge_pages(std::span<std::byte> memory) noexcept;
 

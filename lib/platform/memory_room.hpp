@@ -10,6 +10,7 @@ namespace mla::platform {
 struct KernelFiles {
   std::string proc = "/proc";
   std::string cgroup = "/sys/fs/cgroup";
+  std::string sys = "/sys";
 };
 
 struct MemoryRoom {

@@ -4,15 +4,15 @@
 #include <thread>
 #include <vector>
 
+#include "platform/numa.hpp"
 #include "platform/team.hpp"
-#include "platform/topology.hpp"
 
 namespace mla::platform {
 
 class OwnThreadPool final : public ThreadPool {
  public:
-  /// n_threads-1 threads beside the caller, of which `n_processors` can run at once. Throws Error(out_of_memory).
-  OwnThreadPool(int n_threads, int n_processors);
+  /// As many threads as the plan has, less the caller. Throws Error(out_of_memory).
+  explicit OwnThreadPool(const ThreadPlan& plan);
   ~OwnThreadPool() override { end_threads(); }
 
   int n_threads() const noexcept override { return team_.n_threads(); }
@@ -26,5 +26,8 @@ class OwnThreadPool final : public ThreadPool {
   Team team_;
   std::vector<std::thread> threads_;
 };
+
+/// A pool for a context of a model with this plan, or for none. `n_threads` 0: as many as pay.
+std::shared_ptr<ThreadPool> make_thread_pool(int n_threads, bool pin, const NumaPlan* plan);
 
 }  // namespace mla::platform

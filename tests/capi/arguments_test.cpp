@@ -51,6 +51,8 @@ void refuse_model_calls(const demo::Model& model) {
   const mla_allocator empty = MLA_ALLOCATOR_INIT;
   options.allocator = &empty;
   REFUSED(mla_model_load(&out, "x", &options));
+  options = MLA_MODEL_OPTIONS_INIT, options.numa = static_cast<mla_numa>(6);
+  REFUSED(mla_model_load(&out, demo::path().c_str(), &options));
   options = MLA_MODEL_OPTIONS_INIT, options.repack = static_cast<mla_repack_mode>(3);
   REFUSED(mla_model_load(&out, "x", &options));
   options = MLA_MODEL_OPTIONS_INIT, options.n_threads = -1;
@@ -112,6 +114,8 @@ void refuse_context_calls(const demo::Model& model, mla_context* context) {
   options = MLA_CONTEXT_OPTIONS_INIT, options.n_ubatch = -1;
   REFUSED(mla_context_new(&out, model.get(), &options));
   options = MLA_CONTEXT_OPTIONS_INIT, options.n_threads = -1;
+  REFUSED(mla_context_new(&out, model.get(), &options));
+  options = MLA_CONTEXT_OPTIONS_INIT, options.n_threads_batch = 5000;
   REFUSED(mla_context_new(&out, model.get(), &options));
   options = MLA_CONTEXT_OPTIONS_INIT, options.attention = MLA_ATTENTION_DEEPSEEK2, options.cache = mla_context_cache(context);
   REFUSED(mla_context_new(&out, model.get(), &options));  // a latent cache

@@ -108,6 +108,9 @@ TEST_CASE("mla-run: errors are one line with the name of what is wrong, and a st
   error({"--no-such-flag"}, 2, {"--no-such-flag"});
   error({"-p", "a", "-p", "b"}, 2, {"--prompt"});
   for (const char* value : {"-1", "5000", "two", "1.5", "", "nan"}) error({"-t", value}, 2, {"--threads", "from 0 to 4096"});
+  error({"-tb", "5000"}, 2, {"--threads-batch", "from 0 to 4096"});
+  error({"--numa", "mirror"}, 2, {"--numa", "mirror", "replicate"});
+  error({"--numa", "split", "--no-mmap"}, 1, {"split", "--no-mmap"});
   error({"-c", "99999999999"}, 2, {"--ctx-size"});
   error({"-ub", "0"}, 2, {"--ubatch-size", "from 1 to 65536"});
   error({"-n", "-2"}, 2, {"--n-predict"});
