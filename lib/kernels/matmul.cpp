@@ -103,9 +103,16 @@ void round_and_matmul_on_this_thread(MatmulParams p, std::span<float> scratch) {
   }
 }
 
-MatmulParams tile_of(const MatmulParams& p, std::int64_t tile) noexcept {
-  const std::int64_t first = tile * tile_rows;
-  return {p.x, p.ldx, p.m, p.w.slice(first, std::min(tile_rows, p.w.rows - first)), p.y + first, p.ldy, p.x8};
+std::int64_t tile_height(const Matrix& w, std::int64_t n_matrices, std::int64_t m, int n_threads) noexcept {
+  constexpr std::int64_t few = 3, tiles_per_thread = 4;
+  if (m > few * n_matrices) return tile_rows;
+  const std::int64_t rows = n_matrices * w.rows / (tiles_per_thread * n_threads);
+  return std::max<std::int64_t>(1, rows / tile_rows) * tile_rows;
+}
+
+MatmulParams tile_of(const MatmulParams& p, RowTile tile) noexcept {
+  const std::int64_t first = tile.index * tile.height;
+  return {p.x, p.ldx, p.m, p.w.slice(first, std::min(tile.height, p.w.rows - first)), p.y + first, p.ldy, p.x8};
 }
 
 Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t columns, std::initializer_list<quant::Type> types,
@@ -119,8 +126,9 @@ Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64
 void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor) {
   if (p.m == 0) return;
   if (p.x8.is_empty()) p.x8 = round_rows(p.x, p.ldx, p.m, p.w.cols, {p.w.type}, memory, executor);
-  executor.parallel_for_rows(1, n_tiles(p.w), [&](std::int64_t, std::int64_t tile, int thread) {
-    MatmulParams part = tile_of(p, tile);
+  const std::int64_t height = tile_height(p.w, 1, p.m, executor.n_threads());
+  executor.parallel_for_rows(1, n_tiles(p.w, height), [&](std::int64_t, std::int64_t tile, int thread) {
+    MatmulParams part = tile_of(p, {tile, height});
     part.w = local(part.w, executor);
     matmul_on_this_thread(part, executor.scratch(thread));
   });

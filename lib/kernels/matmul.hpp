@@ -26,7 +26,7 @@ struct MatmulParams {
 Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64_t columns, std::initializer_list<quant::Type> types,
                     std::span<std::byte> memory, platform::Executor& executor);
 
-/// Rows of w that one task takes: a tile of them, dequantised in strips of `tile_columns`, stays in a core's cache.
+/// Rows of w that one task takes, or more (tile_height()): a tile of them, dequantised in strips of `tile_columns`, stays in a core's cache.
 constexpr std::int64_t tile_rows = 64;
 constexpr std::int64_t tile_columns = 2048;
 /// Scratch that matmul_on_this_thread() needs, in floats: a strip, or one whole row.
@@ -47,9 +47,15 @@ void round_and_matmul_on_this_thread(MatmulParams p, std::span<float> scratch);
 /// processor has a kernel for it: `memory`, at least int8_rows_bytes(m, w.cols), holds them, unless p.x8 does.
 void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor);
 
-/// Number of row tiles of a matrix, and the part of the product that belongs to one.
-inline std::int64_t n_tiles(const Matrix& w) noexcept { return (w.rows + tile_rows - 1) / tile_rows; }
-MatmulParams tile_of(const MatmulParams& p, std::int64_t tile) noexcept;
+/// Rows index · height … of a matrix: what one task takes.
+struct RowTile {
+  std::int64_t index, height;
+};
+/// Height of the tiles that `n_matrices` matrices like w are cut into, for m activations in all. Many activations: tile_rows. Few: a few
+/// tiles for each thread, since a weight is then read once, and whoever begins to read at a new place waits for memory.
+std::int64_t tile_height(const Matrix& w, std::int64_t n_matrices, std::int64_t m, int n_threads) noexcept;
+inline std::int64_t n_tiles(const Matrix& w, std::int64_t height) noexcept { return (w.rows + height - 1) / height; }
+MatmulParams tile_of(const MatmulParams& p, RowTile tile) noexcept;
 
 /// The matrix where the calling thread best reads it: a copy on its node, where there is one.
 inline Matrix local(Matrix w, const platform::Executor& executor) noexcept {

@@ -4,7 +4,7 @@
 
 namespace mla::layers {
 
-void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, std::int64_t tile, float* hidden,
+void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, kernels::RowTile tile, float* hidden,
                        float* up_out, std::span<float> scratch) {
   const std::int64_t n_embd = w.gate.cols, n_ff = w.gate.rows;
   const auto gate = kernels::tile_of({x, n_embd, m, w.gate, hidden, n_ff, x8}, tile);
@@ -16,8 +16,9 @@ void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8R
 
 void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, FfnOps ops, platform::Executor& executor) {
   const kernels::Int8Rows x8 = kernels::round_rows(x, w.gate.cols, m, w.gate.cols, {w.gate.type, w.up.type}, memory.rounded, executor);
-  executor.parallel_for_rows(1, kernels::n_tiles(w.gate), [&](std::int64_t, std::int64_t tile, int thread) {
-    gated_hidden_tile(local(w, executor), x, x8, m, tile, memory.hidden, memory.up, executor.scratch(thread));
+  const std::int64_t height = kernels::tile_height(w.gate, 1, m, executor.n_threads());
+  executor.parallel_for_rows(1, kernels::n_tiles(w.gate, height), [&](std::int64_t, std::int64_t tile, int thread) {
+    gated_hidden_tile(local(w, executor), x, x8, m, {tile, height}, memory.hidden, memory.up, executor.scratch(thread));
   });
   executor.ops().lap(ops.gate_up, kernels::work_of(w.gate, m) + kernels::work_of(w.up, m));
   kernels::matmul({memory.hidden, w.down.cols, m, w.down, y, w.down.rows}, memory.rounded, executor);

@@ -15,7 +15,7 @@ inline FfnWeights local(const FfnWeights& w, const platform::Executor& executor)
 
 /// One tile of the hidden row: hidden[:, tile] = silu(x · gateᵀ) · (x · upᵀ) for m rows of x [m, n_embd], which x8 may hold
 /// rounded. `up_out` is as hidden, [m, n_ff], and only memory to work in.
-void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, std::int64_t tile, float* hidden,
+void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, kernels::RowTile tile, float* hidden,
                        float* up_out, std::span<float> scratch);
 
 /// Memory that ffn() works in.

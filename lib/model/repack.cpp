@@ -28,7 +28,7 @@ struct Job {
   // Index of the node that reads a byte of `rows`, where rows are split.
   int node_of(std::size_t byte, platform::RowSplit split) const {
     const auto row = static_cast<std::int64_t>(byte / rows.row_bytes) % view->rows;
-    return split.node_of(kernels::n_tiles(*view), row / kernels::tile_rows);
+    return split.node_of(kernels::n_tiles(*view, kernels::tile_rows), row / kernels::tile_rows);
   }
 };
 

@@ -76,22 +76,24 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
   kernels::Int8Rows x8 = kernels::round_rows(inputs_, n_embd_, n_slots, n_embd_, {w.gate.first.type, w.up.first.type}, rounded_, executor);
 
   // One schedule over all (expert, tile) pairs, so that no thread waits for the end of a single expert.
-  const auto for_each_tile = [&](std::int64_t tiles, auto&& body) {
-    executor.parallel_for_rows(static_cast<std::int64_t>(hit_.size()), tiles, [&](std::int64_t i, std::int64_t tile, int thread) {
+  const auto for_each_tile = [&](const kernels::Matrix& w0, auto&& body) {
+    const auto n_hit = static_cast<std::int64_t>(hit_.size());
+    const std::int64_t height = kernels::tile_height(w0, n_hit, n_slots, executor.n_threads());
+    executor.parallel_for_rows(n_hit, kernels::n_tiles(w0, height), [&](std::int64_t i, std::int64_t tile, int thread) {
       const int expert = hit_[static_cast<std::size_t>(i)];
       const int first = begin_[static_cast<std::size_t>(expert)], m = begin_[static_cast<std::size_t>(expert) + 1] - first;
-      body(layers::local(w.expert(expert), executor), first, m, tile, executor.scratch(thread));
+      body(layers::local(w.expert(expert), executor), first, m, kernels::RowTile{tile, height}, executor.scratch(thread));
     });
   };
-  for_each_tile(kernels::n_tiles(w.gate.first),
-                [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
+  for_each_tile(w.gate.first,
+                [&](const layers::FfnWeights& expert, std::int64_t first, int m, kernels::RowTile tile, std::span<float> scratch) {
                   layers::gated_hidden_tile(expert, inputs_ + first * n_embd_, x8.from(first), m, tile, hidden_ + first * n_ff_,
                                             up_ + first * n_ff_, scratch);
                 });
   executor.ops().lap(platform::Op::experts_gate_up, work_of_hit(w.gate.first, n_slots) + work_of_hit(w.up.first, n_slots));
   x8 = kernels::round_rows(hidden_, n_ff_, n_slots, n_ff_, {w.down.first.type}, rounded_, executor);
-  for_each_tile(kernels::n_tiles(w.down.first),
-                [&](const layers::FfnWeights& expert, std::int64_t first, int m, std::int64_t tile, std::span<float> scratch) {
+  for_each_tile(w.down.first,
+                [&](const layers::FfnWeights& expert, std::int64_t first, int m, kernels::RowTile tile, std::span<float> scratch) {
                   kernels::matmul_on_this_thread(
                       kernels::tile_of({hidden_ + first * n_ff_, n_ff_, m, expert.down, outputs_ + first * n_embd_, n_embd_, x8.from(first)}, tile),
                       scratch);
