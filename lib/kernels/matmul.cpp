@@ -104,7 +104,7 @@ void round_and_matmul_on_this_thread(MatmulParams p, std::span<float> scratch) {
 }
 
 std::int64_t tile_height(const Matrix& w, std::int64_t n_matrices, std::int64_t m, int n_threads) noexcept {
-  constexpr std::int64_t few = 3, tiles_per_thread = 4;
+  constexpr std::int64_t few = 3, tiles_per_thread = 16;
   if (m > few * n_matrices) return tile_rows;
   const std::int64_t rows = n_matrices * w.rows / (tiles_per_thread * n_threads);
   return std::max<std::int64_t>(1, rows / tile_rows) * tile_rows;

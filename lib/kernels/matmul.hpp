@@ -51,7 +51,7 @@ void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& exe
 struct RowTile {
   std::int64_t index, height;
 };
-/// Height of the tiles that `n_matrices` matrices like w are cut into, for m activations in all. Many activations: tile_rows. Few: a few
+/// Height of the tiles that `n_matrices` matrices like w are cut into, for m activations in all. Many activations: tile_rows. Few: some
 /// tiles for each thread, since a weight is then read once, and whoever begins to read at a new place waits for memory.
 std::int64_t tile_height(const Matrix& w, std::int64_t n_matrices, std::int64_t m, int n_threads) noexcept;
 inline std::int64_t n_tiles(const Matrix& w, std::int64_t height) noexcept { return (w.rows + height - 1) / height; }
