@@ -22,6 +22,8 @@ const Int8Kernels* int8_kernels(platform::Isa isa) noexcept {
 #ifdef MLA_X86
   if (isa >= platform::Isa::avx512 && __builtin_cpu_supports("avx512vnni")) return &avx512::int8;
   if (isa >= platform::Isa::avx2) return &avx2::int8;
+#elif defined(MLA_ARM)
+  if (isa == platform::Isa::neon) return &neon::int8;
 #endif
   (void)isa;
   return nullptr;

@@ -72,8 +72,11 @@ extern const Int8Kernels int8;
 namespace avx512 {
 extern const Int8Kernels int8;  // needs VNNI
 }
+namespace neon {
+extern const Int8Kernels int8;  // needs the dot product instructions
+}
 
-/// nullptr where only float products run: a processor below AVX2.
+/// nullptr where only float products run: a processor below AVX2, or ARM without dot products.
 const Int8Kernels* int8_kernels(platform::Isa isa) noexcept;
 const Int8Kernels* active_int8_kernels();
 

@@ -13,7 +13,6 @@ using namespace mla::kernels;
 
 namespace {
 
-
 struct Activations {
   std::vector<float> x;
   std::vector<std::byte> memory;
@@ -90,7 +89,7 @@ void check_product(const Int8Kernels::ProductFn product, quant::Type type, const
 
 void for_each_kernel(const auto& body) {
   body(scalar::int8);
-  for (const platform::Isa isa : {platform::Isa::avx2, platform::Isa::avx512}) {
+  for (const platform::Isa isa : {platform::Isa::avx2, platform::Isa::avx512, platform::Isa::neon}) {
     const Int8Kernels* const kernels = int8_kernels(isa);
     if (isa > platform::detected_isa() || kernels == nullptr) continue;
     INFO(platform::to_string(isa));
@@ -161,5 +160,34 @@ TEST_CASE("8-bit products of every format, few and many rows, odd sizes, extreme
       }
     }
     CHECK(formats == 12);
+  });
+}
+
+TEST_CASE("every instruction set gives the bits of the plain loops, for rows and for panels", "[int8]") {
+  for_each_kernel([](const Int8Kernels& kernels) {
+    std::mt19937 random(3);
+    constexpr std::int64_t n = 32;
+    alignas(64) static std::byte scratch[int8_scratch_bytes];
+    for (const quant::Type type : quant::all_types()) {
+      if (kernels.find(type) == nullptr) continue;
+      REQUIRE(scalar::int8.find(type) != nullptr);
+      const std::int64_t k = quant::traits(type).block_size == 32 ? 2336 : 2560;  // more than one run of chunks
+      const auto rows = blocks(type, n, k, random, false);
+      const std::size_t row_bytes = quant::row_bytes(type, k);
+      std::vector<std::byte> panels(rows.size());
+      for (const std::size_t panel : {std::size_t{0}, 16 * row_bytes}) kernels.find_interleave(type)(rows.data() + panel, row_bytes, panels.data() + panel);
+      for (const std::int64_t m : {1, 3, 15}) {
+        INFO(quant::traits(type).name << ", m " << m);
+        const auto x = normals(m * k, random);
+        const Activations a(kernels, x, m, k), expected_a(scalar::int8, x, m, k);
+        CHECK(a.memory == expected_a.memory);
+        std::vector<float> expected(static_cast<std::size_t>(m * n)), y(expected.size());
+        scalar::int8.find(type)({a.rows, m, rows.data(), row_bytes, n, k, expected.data(), n}, scratch);
+        kernels.find(type)({a.rows, m, rows.data(), row_bytes, n, k, y.data(), n}, scratch);
+        CHECK(y == expected);
+        kernels.find(type)({a.rows, m, panels.data(), row_bytes, n, k, y.data(), n, true}, scratch);
+        CHECK(y == expected);
+      }
+    }
   });
 }

@@ -63,7 +63,7 @@ TEST_CASE("panels: rows come back to the byte, and every instruction set makes t
         CHECK(std::equal(back.begin(), back.end(), source));
         scalar::int8.find_interleave(type)(source, row_bytes, expected.data());
         CHECK(panel == expected);
-        for (const platform::Isa isa : {platform::Isa::avx2, platform::Isa::avx512}) {
+        for (const platform::Isa isa : {platform::Isa::avx2, platform::Isa::avx512, platform::Isa::neon}) {
           const Int8Kernels* const kernels = int8_kernels(isa);
           if (isa > platform::detected_isa() || kernels == nullptr) continue;
           INFO(platform::to_string(isa));

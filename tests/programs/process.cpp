@@ -22,6 +22,7 @@ extern char** environ;
 namespace {
 
 constexpr std::chrono::seconds patience{60};
+const std::string emulator = "qemu-x86_64";
 
 class Descriptor {
  public:
@@ -86,7 +87,7 @@ class Child {
     if (!setup.environment.empty()) environment.push_back(const_cast<char*>(setup.environment.c_str()));
     environment.push_back(nullptr);
     const FileSizeLimit limit(setup.largest_file);
-    REQUIRE(::posix_spawn(&id_, program.c_str(), &actions, &attributes, argv.data(), environment.data()) == 0);
+    REQUIRE(::posix_spawnp(&id_, program.c_str(), &actions, &attributes, argv.data(), environment.data()) == 0);
     ::posix_spawn_file_actions_destroy(&actions);
     ::posix_spawnattr_destroy(&attributes);
     child_in_.close(), child_out_.close(), child_err_.close();
@@ -161,13 +162,23 @@ class Child {
 }  // namespace
 
 Run run_program(const std::string& name, const std::vector<std::string>& arguments, const Setup& setup) {
-  return Child(MLA_PROGRAM_DIR "/" + name, arguments, setup).finish();
+  const std::string program = MLA_PROGRAM_DIR "/" + name;
+  if (setup.processor.empty()) return Child(program, arguments, setup).finish();
+  std::vector<std::string> emulated{"-cpu", setup.processor, program};
+  emulated.insert(emulated.end(), arguments.begin(), arguments.end());
+  return Child(emulator, emulated, setup).finish();
 }
 
 void need_terminal() {
   const Descriptor terminal(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (terminal.get() >= 0) return;
   std::fprintf(stderr, "skipped: no pseudo-terminal (%s); mount /dev/pts to run this\n", std::strerror(errno));
+  std::exit(4);
+}
+
+void need_qemu() {
+  if (std::system(("command -v " + emulator + " >/dev/null").c_str()) == 0) return;
+  std::fprintf(stderr, "SKIPPED: older processors were NOT tested, because %s is missing: apt-get install qemu-user\n", emulator.c_str());
   std::exit(4);
 }
 

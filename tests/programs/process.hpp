@@ -16,6 +16,7 @@ struct Setup {
   int signal = 0;
   std::string environment = {};        ///< a variable to set, "NAME=value"
   std::size_t largest_file = 0;        ///< bytes of a file that it may write; 0: any number
+  std::string processor = {};          ///< one of `qemu-x86_64 -cpu help`, to run on that instead of this machine's
 };
 
 struct Run {
@@ -29,6 +30,9 @@ Run run_program(const std::string& name, const std::vector<std::string>& argumen
 /// Ends the test program with ctest's status for "skipped", and says why, where there are no pseudo-terminals: a chroot or container
 /// without /dev/pts. For cases tagged [terminal], which ctest runs by themselves.
 void need_terminal();
+
+/// The same where qemu-x86_64 isn't installed, which runs programs on the processors of other years.
+void need_qemu();
 
 /// REQUIREs an error as all programs report it: this status, nothing on standard output, and one line on standard error that
 /// begins with the program's name and holds all of `parts`.

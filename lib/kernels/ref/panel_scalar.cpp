@@ -74,26 +74,9 @@ struct Activations;
 template <typename F, int T, typename Weights>
 void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
 
-template <typename F>
-void interleave_block(const uint8_t* block, int64_t row_bytes, int n_rows, uint8_t* panel);
-
 #include "kernels/panel/formats.inc"
+#include "kernels/panel/interleave.inc"
 #include "kernels/panel/products.inc"
-
-template <typename F>
-void interleave_block(const uint8_t* block, int64_t row_bytes, int n_rows, uint8_t* panel) {
-  constexpr PanelLayout l = F::layout;
-  memset(panel, 0, (size_t)(panel_rows * l.block_bytes));
-  for (int row = 0; row < n_rows; ++row, block += row_bytes) {
-    uint8_t* out = panel;
-    for (int i = 0; i < l.n_halves; ++i, out += 2 * panel_rows) memcpy(out + 2 * row, block + l.halves_at + 2 * i, 2);
-    if (l.fifth_bits_at >= 0) {
-      for (int i = 0; i < 32; ++i) out[4 * row + i % 4] |= (uint8_t)((block[l.fifth_bits_at + i / 8] >> i % 8 & 1) << i / 4);
-      out += 4 * panel_rows;
-    }
-    for (int i = 0; i < l.n_words; ++i, out += 4 * panel_rows) memcpy(out + 4 * row, block + l.words_at + 4 * i, 4);
-  }
-}
 
 /// Sums over `words` words of four products, from word k of block b on, for every row.
 template <typename F, typename Weights>
