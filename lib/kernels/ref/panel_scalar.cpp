@@ -61,7 +61,7 @@ void store(float* p, Floats x) { memcpy(p, &x, sizeof x); }
 I look_up_iq4(I index) {
   return each([&](int i) {
     uint32_t x = 0;
-    for (int byte = 0; byte < 4; ++byte) x |= (uint32_t)(uint8_t)quant::iq4_values[index.lane[i] >> (8 * byte) & 15] << (8 * byte);
+    for (int byte = 0; byte < 4; ++byte) x |= (uint32_t)(uint8_t)(int8_t)quant::iq4_values[index.lane[i] >> (8 * byte) & 15] << (8 * byte);
     return x;
   });
 }
