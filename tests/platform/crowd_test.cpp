@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "platform/executor.hpp"
+#include "platform/topology.hpp"
 
 using namespace mla;
 using namespace std::chrono_literals;
@@ -92,6 +93,23 @@ TEST_CASE("two pools of eight threads on one processor finish about as soon as o
 }
 
 TEST_CASE("two pools of eight threads on all processors finish as well") { CHECK(slowdown_of_two_pools_of_eight() < 10); }
+
+TEST_CASE("a thread that slept is back before a long operation ends") {
+  if (platform::usable_processors(platform::this_topology()) < 2) {
+    WARN("SKIPPED: this needs two processors");
+    return;
+  }
+  platform::Executor executor(make_thread_pool(2), {}, 16, nullptr);
+  for (const auto pause : {0ms, 10ms}) {
+    std::this_thread::sleep_for(pause);
+    std::atomic<int> of_second{0};
+    executor.parallel_for(60, [&](int, int thread) {
+      of_second += thread;
+      std::this_thread::sleep_for(2ms);
+    });
+    CHECK(of_second >= 15);  // half, but for what others take of the processors
+  }
+}
 
 TEST_CASE("pools made before the processors are taken away still finish") {
   platform::Executor executor(make_thread_pool(4), {}, 16, nullptr);
