@@ -59,7 +59,12 @@ void declare(CLI::App& app, Flags& f) {
   list("--cache-type", f.cache_types, "number formats of the KV cache")->check(type);
   app.add_option("--cache-type-k", f.cache_types_k, "the same for keys (or latent rows) only")->delimiter(',')->check(type);
   app.add_option("--cache-type-v", f.cache_types_v, "the same for values only (the latent cache has none)")->delimiter(',')->check(type);
-  list("-t,--threads", f.threads, "threads; 0: the processors there are")->check(program::whole_number(0, 4096));
+  list("-t,--threads", f.threads, "threads; 0: one for each fast core")->check(program::whole_number(0, mla::max_threads));
+  app.add_option("--threads-batch,--tb", f.model.n_threads_batch, "threads that read prompts; 0: as many as generate")
+      ->check(program::whole_number(0, mla::max_threads));
+  app.add_option("--numa", f.model.numa, "threads and memory on machines with several memory nodes")
+      ->check(CLI::IsMember(program::numa_names()))->capture_default_str();
+  app.add_flag("--pin", f.model.pin, "bind each thread to a processor");
   list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")
