@@ -48,13 +48,6 @@ inline __m256 floats(I x) { return _mm256_cvtepi32_ps(x); }
 
 constexpr int log2_of(int power_of_two) { return __builtin_ctz((unsigned)power_of_two | 1u << 31); }
 
-/// A number that the compiler knows nothing about: it then addresses memory by one register and a constant instead of keeping, and
-/// spilling, an address for every load.
-inline int64_t opaque(int64_t x) {
-  asm("" : "+r"(x));
-  return x;
-}
-
 /// Keeps a sum in its register. Left alone, GCC 12 adds products up as a tree, holds all of them for it, and spills (docs/kernels.md).
 inline void pin(I& x) { asm("" : "+x"(x)); }
 

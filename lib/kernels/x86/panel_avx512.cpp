@@ -39,12 +39,6 @@ void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[
 inline I broadcast(const void* p) { return _mm512_set1_epi32(*(const int*)p); }
 inline __m512 floats(I x) { return _mm512_cvtepi32_ps(x); }
 
-/// As in panel_avx2.cpp: an address is then a register and a constant.
-inline int64_t opaque(int64_t x) {
-  asm("" : "+r"(x));
-  return x;
-}
-
 /// Sums of products of group g with T rows of activations.
 template <typename F, int T, typename Weights>
 inline __attribute__((always_inline)) void multiply_group(const Weights& w, int g, const Activations& x, int c, I (&sum)[T]) {
