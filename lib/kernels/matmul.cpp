@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/dot.hpp"
+#include "kernels/panels.hpp"
 #include "kernels/sgemm.hpp"
 #include "quant/dequantize.hpp"
 
@@ -147,7 +148,10 @@ void matmul_reference(const MatmulParams& p) {
 }
 
 void dequantize_matrix(const Matrix& w, float* out, std::int64_t ldw) noexcept {
-  for (std::int64_t i = 0; i < w.rows; ++i) quant::dequantize(w.type, w.row(i), out + i * ldw, w.cols);
+  if (w.in_panels)
+    for (std::int64_t i = 0; i < w.rows; i += panel_rows) dequantize_panel(w.type, w.cols, w.row(i), out + i * ldw, ldw);
+  else
+    for (std::int64_t i = 0; i < w.rows; ++i) quant::dequantize(w.type, w.row(i), out + i * ldw, w.cols);
 }
 
 }  // namespace mla::kernels

@@ -66,7 +66,7 @@ inline Matrix local(Matrix w, const platform::Executor& executor) noexcept {
 /// Dequantise a row, multiply in double: the oracle of the tests.
 void matmul_reference(const MatmulParams& p);
 
-/// All of w as floats, rows ldw apart.
+/// All of w, rows or panels, as floats, rows ldw apart.
 void dequantize_matrix(const Matrix& w, float* out, std::int64_t ldw) noexcept;
 
 }  // namespace mla::kernels

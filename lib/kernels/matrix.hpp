@@ -36,6 +36,8 @@ struct MatrixStack {
     matrix.data += static_cast<std::size_t>(i) * stride;
     return matrix;
   }
+  /// Whether one matrix begins where the one before ends; not so where each is a part of a larger one.
+  bool is_dense() const noexcept { return stride == first.bytes(); }
   explicit operator bool() const noexcept { return static_cast<bool>(first); }
 };
 

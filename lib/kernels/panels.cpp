@@ -3,11 +3,14 @@
 #include <cstring>
 
 #include "kernels/int8.hpp"
+#include "quant/dequantize.hpp"
 
 namespace mla::kernels {
 namespace {
 
 using quant::Type;
+
+constexpr std::size_t widest_block = 256;  // Q6_K takes 210 bytes
 
 template <typename T>
 T load(const std::byte* p) noexcept {
@@ -78,6 +81,17 @@ void panel_to_rows(Type type, std::int64_t cols, const std::byte* panel, std::by
   for (std::size_t at = 0; at < row_bytes; at += block)
     for (int row = 0; row < panel_rows; ++row)
       take_block(layout, panel + panel_rows * at, row, rows + static_cast<std::size_t>(row) * row_bytes + at);
+}
+
+void dequantize_panel(Type type, std::int64_t cols, const std::byte* panel, float* out, std::int64_t ldw) noexcept {
+  const PanelLayout& layout = *panel_layout(type);
+  const std::int64_t block_size = quant::traits(type).block_size;
+  std::byte block[widest_block];
+  for (std::int64_t first = 0; first < cols; first += block_size, panel += panel_rows * layout.block_bytes)
+    for (int row = 0; row < panel_rows; ++row) {
+      take_block(layout, panel, row, block);
+      quant::dequantize(type, block, out + row * ldw + first, block_size);
+    }
 }
 
 }  // namespace mla::kernels

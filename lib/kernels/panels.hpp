@@ -21,4 +21,7 @@ bool fits_panels(const Matrix& w) noexcept;
 void rows_to_panel(const Matrix& w, std::int64_t first_row, std::byte* panel) noexcept;
 void panel_to_rows(quant::Type type, std::int64_t cols, const std::byte* panel, std::byte* rows) noexcept;
 
+/// The sixteen rows of a panel as floats, ldw apart: the values of the rows to the bit.
+void dequantize_panel(quant::Type type, std::int64_t cols, const std::byte* panel, float* out, std::int64_t ldw) noexcept;
+
 }  // namespace mla::kernels

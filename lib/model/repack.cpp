@@ -18,30 +18,37 @@ using kernels::panel_rows;
 // Bytes that a task converts, and between two looks at the host's wish to stop; both whole panels.
 constexpr std::size_t task_bytes = std::size_t{1} << 20, wave_bytes = std::size_t{128} << 20;
 
+// How the threads share out a product: tiles of each matrix' rows, or whole matrices of a stack (attention's heads).
+enum class Share { rows, matrices };
+
 // Rows of one matrix, or of a stack of them, one after another.
 struct Job {
   Matrix* view;      // of the model: the matrix, or the first of a stack
   Matrix rows;       // all of them, as the file has them
+  Share share;
   std::byte* to;     // where they go
   bool convert;      // or only copy, to where they are read
 
   // Index of the node that reads a byte of `rows`, where rows are split.
   int node_of(std::size_t byte, platform::RowSplit split) const {
-    const auto row = static_cast<std::int64_t>(byte / rows.row_bytes) % view->rows;
-    return split.node_of(kernels::n_tiles(*view, kernels::tile_rows), row / kernels::tile_rows);
+    const auto row = static_cast<std::int64_t>(byte / rows.row_bytes);
+    if (share == Share::matrices) return split.node_of(rows.rows / view->rows, row / view->rows);
+    return split.node_of(kernels::n_tiles(*view, kernels::tile_rows), row % view->rows / kernels::tile_rows);
   }
 };
 
-// The model's matrices that kernels::matmul() multiplies with, stacks as (first, rows of all).
+// The model's matrices that meet activations in products, stacks as (first, rows of all).
 template <typename Model, typename Body>
 void for_each_matrix(Model& model, Body&& body) {
   for (auto& layer : model.layers) {
     for (auto* w : {&layer.q, &layer.q_a, &layer.q_b, &layer.kv_a, &layer.attention_out, &layer.dense.gate, &layer.dense.up,
                     &layer.dense.down, &layer.experts.router})
-      body(*w, w->rows);
-    for (auto* w : {&layer.experts.gate, &layer.experts.up, &layer.experts.down}) body(w->first, w->count * w->first.rows);
+      body(*w, w->rows, Share::rows);
+    for (auto* w : {&layer.experts.gate, &layer.experts.up, &layer.experts.down}) body(w->first, w->count * w->first.rows, Share::rows);
+    for (auto* w : {&layer.latent.k_b, &layer.latent.v_b})
+      if (w->is_dense()) body(w->first, w->count * w->first.rows, Share::matrices);  // else it is a part of kv_b
   }
-  if (model.output.data != model.token_embedding.data) body(model.output, model.output.rows);
+  if (model.output.data != model.token_embedding.data) body(model.output, model.output.rows, Share::rows);
 }
 
 bool has_kernel(quant::Type type) {
@@ -63,12 +70,12 @@ class Repacker {
 
   /// What is to move, in the order of the file.
   void plan() {
-    for_each_matrix(model_, [&](Matrix& w, std::int64_t n_rows) {
+    for_each_matrix(model_, [&](Matrix& w, std::int64_t n_rows, Share share) {
       const bool convert = wants_move(w) && (options_.repack != RepackMode::never || w.in_panels);
       if (!w || !(convert || is_placed_)) return;
       Matrix rows = w;
       rows.rows = n_rows;
-      jobs_.push_back({&w, rows, is_placed_ ? nullptr : own_bytes(w.data), convert});
+      jobs_.push_back({&w, rows, share, is_placed_ ? nullptr : own_bytes(w.data), convert});
     });
     std::ranges::sort(jobs_, {}, [](const Job& job) { return job.rows.data; });
   }
@@ -230,16 +237,17 @@ void refuse_unless_nodes_have(std::uint64_t bytes, const LoadedModel& model, con
 }  // namespace
 
 bool may_be_in_panels(const format::TensorInfo& tensor) {
-  for (const char* by_row : {"token_embd", "attn_kv_b", "attn_k_b", "attn_v_b"})
-    if (tensor.name.find(by_row) != std::string::npos) return false;
-  const bool is_stack = tensor.name.find("_exps.") != std::string::npos;
+  const auto is_named = [&](const char* part) { return tensor.name.find(part) != std::string::npos; };
+  if (is_named("token_embd") || is_named("attn_kv_b")) return false;
+  // Of heads stored flat, as one matrix, the shape doesn't say where one ends: these stay rows.
+  const bool is_stack = is_named("_exps.") || is_named("attn_k_b") || is_named("attn_v_b");
   return tensor.shape.size() == (is_stack ? 3u : 2u) && tensor.shape[1] % panel_rows == 0 &&
          kernels::panel_layout(static_cast<quant::Type>(tensor.type)) != nullptr;
 }
 
 std::uint64_t panel_bytes(const LoadedModel& model) noexcept {
   std::uint64_t bytes = 0;
-  for_each_matrix(model, [&](const Matrix& w, std::int64_t n_rows) { bytes += w.in_panels ? static_cast<std::uint64_t>(n_rows) * w.row_bytes : 0; });
+  for_each_matrix(model, [&](const Matrix& w, std::int64_t n_rows, Share) { bytes += w.in_panels ? static_cast<std::uint64_t>(n_rows) * w.row_bytes : 0; });
   return bytes;
 }
 

@@ -8,7 +8,7 @@
 namespace mla::model {
 
 /// Puts every matrix of the model that is read by integer kernels into panels, those apart that are read row by row (the token
-/// embedding, and the heads of k_b and v_b); on a processor without such kernels, matrices that a file has in panels into rows.
+/// embedding, and kv_b); on a processor without such kernels, matrices that a file has in panels into rows.
 /// Mapped weights move to memory of the allocator's, and their pages are let go; those that the model owns change in place.
 /// Parallel; polls options.progress with phase "repack" and bytes.
 ///

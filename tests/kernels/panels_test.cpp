@@ -1,11 +1,13 @@
 // Panels: every instruction set interleaves rows as the plain loops do, and the rows come back to the byte.
 #include "kernels/panels.hpp"
 
+#include <cstring>
 #include <random>
 #include <vector>
 
 #include "catch.hpp"
 #include "kernels/int8.hpp"
+#include "kernels/matmul.hpp"
 
 using namespace mla;
 using namespace mla::kernels;
@@ -73,6 +75,25 @@ TEST_CASE("panels: rows come back to the byte, and every instruction set makes t
         }
       }
     }
+  }
+}
+
+TEST_CASE("panels: a matrix in panels has the floats of its rows, to the bit", "[panels]") {
+  for (const quant::Type type : panel_types()) {
+    INFO(quant::traits(type).name);
+    const std::int64_t n = 3 * panel_rows, cols = 5 * quant::traits(type).block_size, ldw = cols + 3;
+    const std::size_t row_bytes = quant::row_bytes(type, cols);
+    const std::vector<std::byte> rows = random_bytes(static_cast<std::size_t>(n) * row_bytes);
+    std::vector<std::byte> panels(rows.size());
+    const Matrix w{rows.data(), type, n, cols, row_bytes}, in_panels{panels.data(), type, n, cols, row_bytes, true};
+    for (std::int64_t first = 0; first < n; first += panel_rows) rows_to_panel(w, first, panels.data() + static_cast<std::size_t>(first) * row_bytes);
+    std::vector<float> expected(static_cast<std::size_t>(n * ldw), 77.0f), got = expected;
+    dequantize_matrix(w, expected.data(), ldw);
+    dequantize_matrix(in_panels, got.data(), ldw);
+    CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0);  // random scales may be NaN
+    dequantize_matrix(w.slice(panel_rows, panel_rows), expected.data(), ldw);
+    dequantize_matrix(in_panels.slice(panel_rows, panel_rows), got.data(), ldw);
+    CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0);
   }
 }
 

@@ -80,7 +80,8 @@ TEST_CASE("repacked weights give the same logits to the bit: every type and layo
           const auto repacked = Model::load(folder / "tiny.gguf", {.use_mmap = use_mmap, .repack = RepackMode::always, .huge_pages = huge_pages});
           const ModelInfo& info = repacked->info();
           CHECK((info.panel_bytes > 0) == has_panels());
-          CHECK((info.repacked_bytes >= info.panel_bytes && info.repacked_bytes > 0) == (use_mmap && has_panels()));
+          // derived ones become panels where they are
+          CHECK((info.repacked_bytes + info.derived_bytes >= info.panel_bytes && info.repacked_bytes > 0) == (use_mmap && has_panels()));
           for (const AttentionMode mode : {AttentionMode::deepseek2, AttentionMode::deepseek_mla})
             CHECK(logits_of(repacked, mode, 0, 12).values == logits_of(in_place, mode, 0, 12).values);
           CHECK(logits_of(repacked, AttentionMode::automatic, 1, 5).values == logits_of(in_place, AttentionMode::automatic, 1, 5).values);
@@ -98,6 +99,44 @@ TEST_CASE("what is read row by row is not repacked: an output that is the embedd
   if (has_panels()) CHECK(whole->info().panel_bytes - tied->info().panel_bytes == output_bytes);
   CHECK(logits_of(tied, AttentionMode::automatic).values ==
         logits_of(Model::load(folder / "tiny.gguf", {.repack = RepackMode::never}), AttentionMode::automatic).values);
+}
+
+TEST_CASE("heads of k_b and v_b are repacked, the file's own and those derived; parts of kv_b stay rows") {
+  const ScratchFolder folder;
+  const std::string path = folder / "tiny.gguf";
+  const TinyModel original = original_layout(wide);
+  const auto load = [&](const TinyModel& model) {
+    blocks_of(model, Type::q4_k).write(path);
+    return model::load_gguf(path, {.repack = RepackMode::always});
+  };
+  for (const TinyModel& layout : {mainline_layout(original, wide), ik_layout(original, wide)}) {
+    const auto loaded = load(layout);
+    for (const model::LayerWeights& layer : loaded.layers) {
+      CHECK(layer.latent.k_b.first.in_panels == has_panels());
+      CHECK(layer.latent.v_b.first.in_panels == has_panels());
+      CHECK_FALSE(layer.latent.k_nope.first.in_panels);
+    }
+  }
+  const auto loaded = load(original);
+  CHECK(loaded.layers[1].latent.k_b.first.in_panels == has_panels());
+  CHECK_FALSE(loaded.layers[1].latent.k_nope.first.in_panels);
+  CHECK_FALSE(loaded.layers[1].latent.v_b.first.in_panels);
+}
+
+TEST_CASE("a native file: heads of k_b and v_b are in panels; where they are flat, they are repacked at load") {
+  const ScratchFolder folder;
+  const std::string path = folder / "tiny.gguf", native = folder / "native.gguf";
+  const TinyModel original = original_layout(wide);
+  for (const bool flat : {false, true}) {
+    blocks_of(flat ? ik_layout(original, wide) : mainline_layout(original, wide), Type::q8_0).write(path);
+    quantize_file(path, native, {.layout = FileLayout::native});
+    const auto rows = Model::load(path, {.repack = RepackMode::never}), panels = Model::load(native, {.repack = RepackMode::always});
+    const auto file = format::GgufFile::open(native, {});
+    for (const char* name : {"blk.1.attn_k_b.weight", "blk.1.attn_v_b.weight"}) CHECK(file.find(name)->in_panels == !flat);
+    if (has_panels()) CHECK((panels->info().repacked_bytes > 0) == flat);
+    for (const AttentionMode mode : {AttentionMode::deepseek2, AttentionMode::deepseek_mla})
+      CHECK(logits_of(panels, mode).values == logits_of(rows, mode).values);
+  }
 }
 
 TEST_CASE("repacking reports its progress in bytes, and any number of threads gives the same") {
