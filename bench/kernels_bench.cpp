@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/int16.hpp"
 #include "kernels/int8.hpp"
 #include "kernels/integer_gemm.hpp"
 #include "kernels/matmul.hpp"
@@ -66,6 +67,18 @@ void int8_product(benchmark::State& state, quant::Type type, bool in_panels, con
   report(state, shape, weights.size());
 }
 
+void int16_product(benchmark::State& state, const Shape& shape) {
+  const auto [m, n, k] = shape;
+  const std::vector<std::int16_t> a(static_cast<std::size_t>(m * k), 100), b(static_cast<std::size_t>(n * k), 100);
+  const std::vector<float> scale(static_cast<std::size_t>(std::max(m, n)), 1.0f);
+  std::vector<float> c(static_cast<std::size_t>(m * n));
+  for (auto _ : state) {
+    kernels::active_int16_kernels().multiply({a.data(), b.data(), 16 * k, m, n, k, scale.data(), scale.data(), nullptr, c.data(), n});
+    benchmark::DoNotOptimize(c.data());
+  }
+  report(state, shape, 2 * b.size());
+}
+
 void onednn_sgemm(benchmark::State& state, const Shape& shape) {
   const auto [m, n, k] = shape;
   const std::vector<float> x = uniform(static_cast<std::size_t>(m * k)), w = uniform(static_cast<std::size_t>(n * k));
@@ -113,6 +126,10 @@ int main(int argc, char** argv) {
     add("sgemm/f32", shape, [=](benchmark::State& state) { onednn_sgemm(state, shape); });
     add("u8s8s32", shape, [=](benchmark::State& state) { onednn_u8s8s32(state, shape); });
     for (const quant::Type type : quant::all_types()) add_type(type, shape);
+  }
+  for (const Shape& shape : read_shapes("attention")) {
+    add("sgemm/f32", shape, [=](benchmark::State& state) { onednn_sgemm(state, shape); });
+    add("int16", shape, [=](benchmark::State& state) { int16_product(state, shape); });
   }
   benchmark::RunSpecifiedBenchmarks();
 }

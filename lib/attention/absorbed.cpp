@@ -4,21 +4,20 @@
 #include <limits>
 
 #include "attention/attention.hpp"
-#include "attention/key_tile.hpp"
+#include "attention/float_math.hpp"
+#include "attention/int16_math.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/matmul.hpp"
-#include "kernels/sgemm.hpp"
 
 namespace mla::attention {
 namespace {
 
-using kernels::sgemm;
-using kernels::Transpose;
 using platform::Op;
 
 constexpr int block_rows = 2048;   // (query, head) rows worked on at once: bounds the workspace
 constexpr int row_tile = 128;      // rows of a task; with a tile of keys they stay in the second-level cache
 constexpr int split_keys = 512;    // fewest keys of a task when rows alone are too few to share out
+constexpr int step_pages = 2;      // of keys that are looked at together: scores, keys and values stay in the second-level cache
 constexpr int max_partials = 32;   // (row tile, split) pairs of a block
 
 int queries_per_block(const CacheShape& s) noexcept { return std::max(1, block_rows / s.n_heads); }
@@ -30,7 +29,7 @@ int max_tasks(const CacheShape& s) noexcept { return std::max(max_partials, ceil
 struct Workspace {
   float* queries;         // [block rows, n_latent + n_rope]
   float* latent_out;      // [block rows, n_latent]
-  float* partial_out;     // [tasks, row_tile, n_latent]
+  float* partial_out;     // [tasks, row_tile, result_stride(n_latent)]
   SoftmaxState* partial;  // [tasks, row_tile]
 
   Workspace(const CacheShape& s, std::span<float> memory) {
@@ -38,7 +37,7 @@ struct Workspace {
     queries = memory.data();
     latent_out = queries + rows * (s.n_latent + s.n_rope);
     partial_out = latent_out + rows * s.n_latent;
-    partial = reinterpret_cast<SoftmaxState*>(partial_out + tasks * row_tile * s.n_latent);
+    partial = reinterpret_cast<SoftmaxState*>(partial_out + tasks * row_tile * result_stride(s.n_latent));
   }
 };
 
@@ -75,35 +74,60 @@ void absorb_queries(const Params& p, const Block& block, const Workspace& w, pla
   });
 }
 
+// What a task keeps in its thread's scratch.
+template <typename Math>
+struct TaskScratch {
+  typename Math::Rows queries;
+  typename Math::Tile tile;
+  float* rows;  // [key_step, n_latent + n_rope]
+
+  TaskScratch(Scratch& scratch, const CacheShape& s)
+      : queries(scratch, row_tile, {s.n_latent, s.n_rope}),
+        tile(scratch, step_pages * cache::page_rows, {s.n_latent, s.n_rope}, s.n_latent, true, row_tile),
+        rows(scratch.take<float>(std::int64_t{Math::key_step} * (s.n_latent + s.n_rope))) {}
+};
+
+template <typename Math>
+void load_keys(const Params& p, const KeyTile& keys, TaskScratch<Math>& task) {
+  const int n_latent = p.shape.n_latent, width = n_latent + p.shape.n_rope;
+  task.tile.begin(keys.n);
+  for (int at = 0; at < keys.n; at += Math::key_step) {
+    const int n = std::min(Math::key_step, keys.n - at);
+    for (int i = 0; i < n; ++i) {
+      const std::byte* row = keys.rows[static_cast<std::size_t>(at + i)];
+      cache::read_part(p.row_format->key, row, 0, n_latent, task.rows + i * width);
+      cache::read_part(p.row_format->rope, row, 0, p.shape.n_rope, task.rows + i * width + n_latent);
+    }
+    task.tile.set_first(at, n, task.rows, width);
+    task.tile.set_second(at, n, task.rows + n_latent, width);
+  }
+}
+
 // A tile of rows against a run of pages: weights of the softmax and the weighted sum of latents, not yet divided.
+template <typename Math>
 void attend_tile(const Params& p, const Block& block, std::span<const cache::PageView> pages, int tile_index, const Workspace& w,
-                 float* out, SoftmaxState* states, std::span<float> scratch, platform::OpTimer::ThreadLaps laps) {
+                 float* out, SoftmaxState* states, std::span<float> memory, platform::OpTimer::ThreadLaps laps) {
   const CacheShape& s = p.shape;
   const std::int64_t width = s.n_latent + s.n_rope;
   const int first_row = tile_index * row_tile, n = std::min(row_tile, block.n_rows - first_row);
   const auto position = [&](int row) { return p.positions[block.first_query + (first_row + row) / s.n_heads]; };
-  float* keys = scratch.data();  // [tile_keys, n_latent + n_rope]
-  float* scores = keys + tile_keys * width;
+  Scratch scratch(memory);
+  TaskScratch<Math> task(scratch, s);
 
-  std::fill_n(states, n, SoftmaxState{-std::numeric_limits<float>::infinity(), 0.0f});
-  std::fill_n(out, std::int64_t{n} * s.n_latent, 0.0f);
-  for (std::size_t first = 0; first < pages.size(); first += tile_pages) {
-    const KeyTile tile(pages.subspan(first, std::min<std::size_t>(tile_pages, pages.size() - first)), p.layer_offset,
-                       p.row_format->bytes, position(n - 1));
-    if (tile.n == 0) continue;
-    for (int i = 0; i < tile.n; ++i) {
-      const std::byte* row = tile.rows[static_cast<std::size_t>(i)];
-      cache::read_part(p.row_format->key, row, 0, s.n_latent, keys + i * width);
-      cache::read_part(p.row_format->rope, row, 0, s.n_rope, keys + i * width + s.n_latent);
-    }
-    laps.lap(Op::rows, {static_cast<std::uint64_t>(tile.n) * p.row_format->bytes, 0});
-    sgemm({w.queries + first_row * width, width, keys, width, Transpose::yes, scores, tile_keys, n, tile.n, width, 0.0f});
-    laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * tile.n * width)});
-    for (int i = 0; i < n; ++i)
-      softmax_step(tile, position(i), scores + std::int64_t{i} * tile_keys, states[i], out + std::int64_t{i} * s.n_latent, s.n_latent);
+  std::fill_n(states, n, SoftmaxState{});
+  std::fill_n(out, row_tile * result_stride(s.n_latent), 0.0f);
+  task.queries.set(0, n, w.queries + first_row * width, width);
+  for (std::size_t first = 0; first < pages.size(); first += step_pages) {
+    const KeyTile keys(pages.subspan(first, std::min<std::size_t>(step_pages, pages.size() - first)), p.layer_offset, p.row_format->bytes, position(n - 1));
+    if (keys.n == 0) continue;
+    load_keys<Math>(p, keys, task);
+    laps.lap(Op::rows, {static_cast<std::uint64_t>(keys.n) * p.row_format->bytes, 0});
+    task.tile.score(task.queries, 0, n, keys.n);
+    laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * keys.n * width)});
+    task.tile.weigh(n, [&](int row) { return keys.visible(position(row)); }, states, out);
     laps.lap(Op::softmax);
-    sgemm({scores, tile_keys, keys, width, Transpose::no, out, s.n_latent, n, s.n_latent, tile.n, 1.0f});
-    laps.lap(Op::kqv, {0, 2 * static_cast<std::uint64_t>(std::int64_t{n} * tile.n * s.n_latent)});
+    task.tile.add_values(n, out);
+    laps.lap(Op::kqv, {0, 2 * static_cast<std::uint64_t>(std::int64_t{n} * keys.n * s.n_latent)});
   }
 }
 
@@ -119,7 +143,7 @@ void merge_tile(const CacheShape& s, const Block& block, int tile_index, const W
     float* out = w.latent_out + (std::int64_t{first_row} + row) * s.n_latent;
     std::fill_n(out, s.n_latent, 0.0f);
     for (int split = 0; split < block.n_splits; ++split)
-      kernels::add_scaled(out, w.partial_out + ((first_task + split) * row_tile + row) * s.n_latent,
+      kernels::add_scaled(out, w.partial_out + ((first_task + split) * row_tile + row) * result_stride(s.n_latent),
                           std::exp(state(split, row).max - max) / sum, s.n_latent);
   }
 }
@@ -135,21 +159,28 @@ void latents_to_values(const Params& p, const Block& block, const Workspace& w, 
   });
 }
 
+template <typename Math>
+std::size_t scratch_floats(const CacheShape& s) noexcept {
+  Scratch scratch;
+  const TaskScratch<Math> task(scratch, s);
+  return scratch.floats();
+}
+
 }  // namespace
 
 std::size_t absorbed_workspace_floats(const CacheShape& s) noexcept {
   const auto rows = static_cast<std::size_t>(max_block_rows(s)), tasks = static_cast<std::size_t>(max_tasks(s));
   const auto latent = static_cast<std::size_t>(s.n_latent), rope = static_cast<std::size_t>(s.n_rope);
-  return rows * (latent + rope) + rows * latent + tasks * row_tile * (latent + sizeof(SoftmaxState) / sizeof(float));
+  const std::size_t partial = static_cast<std::size_t>(result_stride(s.n_latent)) + sizeof(SoftmaxState) / sizeof(float);
+  return rows * (latent + rope) + rows * latent + tasks * row_tile * partial;
 }
 
-std::size_t absorbed_scratch_floats(const CacheShape& s) noexcept {
-  return static_cast<std::size_t>(tile_keys) * static_cast<std::size_t>(s.n_latent + s.n_rope + row_tile);
-}
+std::size_t absorbed_scratch_floats(const CacheShape& s) noexcept { return std::max(scratch_floats<Int16Math>(s), scratch_floats<FloatMath>(s)); }
 
 void absorbed_form(const Params& p, const SequenceRows& rows, std::span<float> workspace, platform::Executor& executor) {
   const CacheShape& s = p.shape;
   const Workspace w(s, workspace);
+  const auto attend = p.row_format->key.type == quant::Type::f32 ? attend_tile<FloatMath> : attend_tile<Int16Math>;
   for (int begin = 0; begin < rows.n_rows; begin += queries_per_block(s)) {
     const Block block(s, rows, begin);
     const auto n_heads = static_cast<std::uint64_t>(s.n_heads);
@@ -157,9 +188,9 @@ void absorbed_form(const Params& p, const SequenceRows& rows, std::span<float> w
     executor.ops().lap(Op::q_k_b, kernels::work_of(p.weights.k_b.first, block.n_queries) * n_heads);
     executor.parallel_for(block.n_tiles * block.n_splits, [&](int task, int thread) {
       const auto split = static_cast<std::size_t>(task % block.n_splits) * block.pages_per_split;
-      attend_tile(p, block, rows.pages.subspan(split, std::min(block.pages_per_split, rows.pages.size() - split)),
-                  task / block.n_splits, w, w.partial_out + std::int64_t{task} * row_tile * s.n_latent,
-                  w.partial + std::int64_t{task} * row_tile, executor.scratch(thread), executor.ops().thread_laps(thread));
+      attend(p, block, rows.pages.subspan(split, std::min(block.pages_per_split, rows.pages.size() - split)), task / block.n_splits, w,
+             w.partial_out + task * row_tile * result_stride(s.n_latent), w.partial + std::int64_t{task} * row_tile, executor.scratch(thread),
+             executor.ops().thread_laps(thread));
     });
     executor.ops().join(Op::attention_wait);
     executor.parallel_for(block.n_tiles, [&](int tile, int) { merge_tile(s, block, tile, w); });

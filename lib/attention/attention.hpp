@@ -4,19 +4,12 @@
 #include <mla/types.hpp>
 #include <span>
 
+#include "attention/latent_weights.hpp"
 #include "cache/kv_cache_impl.hpp"
-#include "kernels/matrix.hpp"
 #include "platform/executor.hpp"
 #include "platform/memory.hpp"
 
 namespace mla::attention {
-
-/// The per-head matrices between the latent and keys and values; H heads each.
-struct LatentWeights {
-  kernels::MatrixStack k_b;     ///< H × [n_latent, n_nope]: takes q_nope into latent space (absorbed form)
-  kernels::MatrixStack v_b;     ///< H × [n_value, n_latent]: takes a latent to a value
-  kernels::MatrixStack k_nope;  ///< H × [n_nope, n_latent]: takes a latent to a key; empty where the file has only k_b
-};
 
 /// The queries of one sequence in the ubatch, and the keys they may see.
 struct SequenceRows {

@@ -25,7 +25,4 @@ class LatentExpansion {
   float* v_weights_;  // [n_value, n_latent]
 };
 
-/// What expanding n latents for one head has to do.
-platform::Work expansion_work(const LatentWeights& weights, std::int64_t n) noexcept;
-
 }  // namespace mla::attention

@@ -1,0 +1,77 @@
+// The products of attention in floats: for f32 rows, and the oracle of int16_math.hpp, which has the same classes.
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "attention/key_tile.hpp"
+#include "attention/latent_expansion.hpp"
+#include "attention/scratch.hpp"
+
+namespace mla::attention::float_math {
+
+constexpr int key_step = tile_keys;
+
+class Rows {
+ public:
+  Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
+  void set(std::int64_t at, int n, const float* x, std::int64_t ldx);
+
+ private:
+  friend class Tile;
+  friend class Expansion;
+  std::int64_t width_;
+  float* data_;  // [capacity, width_]
+};
+
+class Tile {
+ public:
+  Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows);
+  void begin(int) noexcept {}
+  void set_first(int at, int n, const float* x, std::int64_t ldx);
+  void set_second(int at, int n, const float* x, std::int64_t ldx);
+  void set_values(int at, int n, const float* x, std::int64_t ldx);
+
+  void score(const Rows& rows, std::int64_t first, int m, int n);
+  template <typename Visible>
+  void weigh(int m, Visible&& visible, SoftmaxState* states, float* out) {
+    for (int i = 0; i < m; ++i) weigh(i, visible(i), states[i], out);
+  }
+  void add_values(int m, float* out);
+
+ private:
+  void weigh(int row, int visible, SoftmaxState& state, float* out);
+
+  Widths widths_;
+  int value_width_, n_scored_ = 0;
+  float* keys_;  // [capacity, first + second]
+  float* values_;
+  std::int64_t value_stride_;
+  float* scores_;  // [max_rows, n_scored_]
+};
+
+class Expansion {
+ public:
+  Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& shape);
+  void load(int head);
+  void run(const Rows& latents, int n, float* keys, float* values) const;
+
+ private:
+  const LatentWeights& weights_;
+  const CacheShape& shape_;
+  float* memory_;
+  std::optional<LatentExpansion> expansion_;
+};
+
+}  // namespace mla::attention::float_math
+
+namespace mla::attention {
+
+/// For the templates of the two forms.
+struct FloatMath {
+  using Rows = float_math::Rows;
+  using Tile = float_math::Tile;
+  using Expansion = float_math::Expansion;
+  static constexpr int key_step = float_math::key_step;
+};
+
+}  // namespace mla::attention

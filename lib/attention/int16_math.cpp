@@ -1,0 +1,182 @@
+#include "attention/int16_math.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/int16.hpp"
+#include "kernels/matmul.hpp"
+
+namespace mla::attention::int16_math {
+namespace {
+
+using kernels::active_int16_kernels;
+using kernels::int16_columns;
+using kernels::int16_rows;
+
+// Keys' worth of space between panels of values: a tile's rows are written to all panels at once, and panels a power of two apart would
+// share a few places of the first-level cache.
+constexpr int panel_gap = 2;
+
+static_assert(key_step == int16_columns && tile_keys <= kernels::int16_softmax_keys);
+
+std::int64_t padded(std::int64_t n, std::int64_t step) noexcept { return (n + step - 1) / step * step; }
+
+Part take_part(Scratch& scratch, std::int64_t rows, int width) {
+  const std::int64_t k = padded(width, 2);
+  return {width, k, scratch.take<std::int16_t>(rows * k), scratch.take<float>(rows)};
+}
+
+// Rounds n rows of x to `ints` [step, stride]; columns behind `width` and rows behind n become zeros.
+void round_rows(const float* x, std::int64_t ldx, int n, std::int64_t step, int width, std::int16_t* ints, std::int64_t stride, float* scale) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    scale[i] = active_int16_kernels().round(x + i * ldx, width, ints + i * stride);
+    std::fill(ints + i * stride + width, ints + (i + 1) * stride, std::int16_t{0});
+  }
+  std::fill(ints + n * stride, ints + step * stride, std::int16_t{0});
+  std::fill(scale + n, scale + step, 0.0f);
+}
+
+}  // namespace
+
+Rows::Rows(Scratch& scratch, std::int64_t capacity, Widths widths) : stage_stride_(result_stride(std::max(widths.first, widths.second))) {
+  const std::int64_t rows = padded(capacity, int16_rows);
+  parts_[0] = take_part(scratch, rows, widths.first), parts_[1] = take_part(scratch, rows, widths.second);
+  stage_ = scratch.take<std::int16_t>(int16_rows * stage_stride_);
+}
+
+void Rows::set(std::int64_t at, int n, const float* x, std::int64_t ldx) {
+  for (std::int64_t first = 0; first < n; first += int16_rows, at += int16_rows, x += int16_rows * ldx) {
+    const float* begin = x;
+    for (const Part& part : parts_) {
+      round_rows(begin, ldx, static_cast<int>(std::min<std::int64_t>(int16_rows, n - first)), int16_rows, part.width, stage_, stage_stride_, part.scale + at);
+      active_int16_kernels().interleave4(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
+      begin += part.width;
+    }
+  }
+}
+
+Tile::Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows)
+    : value_width_(value_width), values_are_keys_(values_are_keys), stage_stride_(result_stride(std::max({key.first, key.second, value_width}))) {
+  const std::int64_t keys = padded(capacity, key_step), rows = padded(max_rows, int16_rows);
+  keys_[0] = take_part(scratch, keys, key.first), keys_[1] = take_part(scratch, keys, key.second);
+  values_ = scratch.take<std::int16_t>((keys + panel_gap) * result_stride(value_width));
+  value_scale_ = values_are_keys ? keys_[0].scale : scratch.take<float>(keys);
+  stage_ = scratch.take<std::int16_t>(key_step * stage_stride_);
+  scores_ = scratch.take<float>(rows * keys);
+  weights_ = scratch.take<std::int16_t>(int16_rows * keys);
+  weight_panels_ = scratch.take<std::int16_t>(rows * keys);
+  weight_scale_ = scratch.take<float>(rows);
+  factor_ = scratch.take<float>(rows);
+}
+
+void Tile::begin(int n) noexcept { n_ = static_cast<int>(padded(n, key_step)); }
+
+std::int64_t Tile::value_panel() const noexcept { return (n_ + panel_gap) * int16_columns; }
+
+void Tile::set_part(const Part& part, int at, int n, const float* x, std::int64_t ldx) {
+  round_rows(x, ldx, n, key_step, part.width, stage_, stage_stride_, part.scale + at);
+  active_int16_kernels().interleave16(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
+}
+
+void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) {
+  set_part(keys_[0], at, n, x, ldx);
+  if (values_are_keys_) store_values(at);
+}
+
+void Tile::set_second(int at, int n, const float* x, std::int64_t ldx) { set_part(keys_[1], at, n, x, ldx); }
+
+void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) {
+  round_rows(x, ldx, n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at);
+  store_values(at);
+}
+
+// The sixteen rows in the stage: panels of columns, two keys together.
+void Tile::store_values(int at) {
+  for (int i = 0; i < key_step; i += 2)
+    active_int16_kernels().pair(stage_ + i * stage_stride_, stage_ + (i + 1) * stage_stride_, result_stride(value_width_),
+                                values_ + (at + i) * int16_columns, value_panel());
+}
+
+void Tile::score(const Rows& rows, std::int64_t first, int m, int n) {
+  n_scored_ = static_cast<int>(padded(n, key_step));
+  std::fill_n(factor_, padded(m, int16_rows), 1.0f);
+  for (int i = 0; i < 2; ++i) {
+    const Part& left = rows.parts_[i];
+    active_int16_kernels().multiply({left.panels + first * left.k, keys_[i].panels, left.k * int16_columns, padded(m, int16_rows), n_scored_, left.k,
+                                     left.scale + first, keys_[i].scale, i == 0 ? nullptr : factor_, scores_, n_scored_});
+  }
+}
+
+void Tile::weigh(int row, int visible, SoftmaxState& state) {
+  std::int16_t* const weights = weights_ + row % int16_rows * n_scored_;
+  std::fill(weights + visible, weights + n_scored_, std::int16_t{0});
+  if (visible == 0) {
+    weight_scale_[row] = 0, factor_[row] = 1;
+  } else {
+    kernels::Int16Softmax softmax{scores_ + std::int64_t{row} * n_scored_, value_scale_, visible, state.max, weights, 0, 0, 0};
+    active_int16_kernels().softmax(softmax);
+    weight_scale_[row] = softmax.weight_scale;
+    factor_[row] = std::exp(state.max - softmax.max);
+    state = {softmax.max, state.sum * factor_[row] + softmax.sum};
+  }
+  if (row % int16_rows == int16_rows - 1)
+    active_int16_kernels().interleave4(weights_, n_scored_, n_scored_ / 2, weight_panels_ + (row / int16_rows) * std::int64_t{int16_rows} * n_scored_);
+}
+
+void Tile::add_values(int m, float* out) {
+  SoftmaxState none{};
+  const std::int64_t rows = padded(m, int16_rows), width = result_stride(value_width_);
+  for (int i = m; i < rows; ++i) weigh(i, 0, none);
+  active_int16_kernels().multiply({weight_panels_, values_, value_panel(), rows, width, n_scored_, weight_scale_, nullptr, factor_, out, width, true});
+}
+
+Expansion::Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& s) : weights_(weights), shape_(s) {
+  k_ = take_part(scratch, result_stride(s.n_nope), s.n_latent), v_ = take_part(scratch, result_stride(s.n_value), s.n_latent);
+  transposed_ = scratch.take<float>(std::int64_t{s.n_latent} * s.n_nope);
+  rows_ = scratch.take<float>(std::int64_t{int16_columns} * s.n_latent);
+  stage_ = scratch.take<std::int16_t>(int16_columns * result_stride(s.n_latent));
+}
+
+void Expansion::load(int head) {
+  if (weights_.k_nope)
+    pack(weights_.k_nope[head], k_);
+  else
+    pack_transposed(weights_.k_b[head], k_);
+  pack(weights_.v_b[head], v_);
+}
+
+void Expansion::pack(const kernels::Matrix& w, const Part& panels) {
+  for (int at = 0; at < w.rows; at += int16_columns) {
+    const int n = static_cast<int>(std::min<std::int64_t>(int16_columns, w.rows - at));
+    kernels::dequantize_matrix(w.slice(at, n), rows_, shape_.n_latent);
+    pack_rows(at, n, panels);
+  }
+}
+
+void Expansion::pack_transposed(const kernels::Matrix& w, const Part& panels) {
+  kernels::dequantize_matrix(w, transposed_, w.cols);
+  for (int at = 0; at < w.cols; at += int16_columns) {
+    const int n = static_cast<int>(std::min<std::int64_t>(int16_columns, w.cols - at));
+    for (std::int64_t k = 0; k < w.rows; ++k)
+      for (int i = 0; i < n; ++i) rows_[i * w.rows + k] = transposed_[k * w.cols + at + i];
+    pack_rows(at, n, panels);
+  }
+}
+
+void Expansion::pack_rows(int at, int n, const Part& panels) {
+  const std::int64_t stride = result_stride(shape_.n_latent);
+  round_rows(rows_, shape_.n_latent, n, int16_columns, shape_.n_latent, stage_, stride, panels.scale + at);
+  active_int16_kernels().interleave16(stage_, stride, panels.k / 2, panels.panels + at * panels.k);
+}
+
+void Expansion::run(const Rows& latents, int n, float* keys, float* values) const {
+  const Part& left = latents.parts_[0];
+  const auto multiply = [&](const Part& w, int width, float* out) {
+    active_int16_kernels().multiply({left.panels, w.panels, left.k * int16_columns, padded(n, int16_rows), result_stride(width), left.k, left.scale, w.scale,
+                                     nullptr, out, result_stride(width)});
+  };
+  multiply(k_, shape_.n_nope, keys);
+  multiply(v_, shape_.n_value, values);
+}
+
+}  // namespace mla::attention::int16_math

@@ -1,0 +1,111 @@
+// The products of attention in 16-bit integers (kernels/int16.hpp): for all rows but f32 ones. float_math.hpp has the same classes in
+// floats.
+#pragma once
+#include <cstdint>
+
+#include "attention/key_tile.hpp"
+#include "attention/latent_weights.hpp"
+#include "attention/scratch.hpp"
+
+namespace mla::attention::int16_math {
+
+constexpr int key_step = 16;  ///< keys that are packed at once
+
+/// A part of rows, rounded and packed.
+struct Part {
+  int width;
+  std::int64_t k;  ///< width, rounded up to a pair
+  std::int16_t* panels;
+  float* scale;
+};
+
+/// Rows of queries, or of latents that are to be expanded.
+class Rows {
+ public:
+  Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
+  /// Rows at … at + n - 1 from x [n, first + second], ldx apart; `at` a multiple of 4. Rows up to the next multiple of 4 become zeros.
+  void set(std::int64_t at, int n, const float* x, std::int64_t ldx);
+
+ private:
+  friend class Tile;
+  friend class Expansion;
+  Part parts_[2];
+  std::int16_t* stage_;  // [4, stage_stride_]
+  std::int64_t stage_stride_;
+};
+
+/// Keys and values of some cache rows.
+class Tile {
+ public:
+  /// `values_are_keys`: the first part of a key is the value too.
+  Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows);
+  /// Begins a tile of n keys, of which each set…() brings up to 16, from a multiple of 16 on.
+  void begin(int n) noexcept;
+  void set_first(int at, int n, const float* x, std::int64_t ldx);   ///< first part of keys, [n, first]
+  void set_second(int at, int n, const float* x, std::int64_t ldx);  ///< second part
+  void set_values(int at, int n, const float* x, std::int64_t ldx);  ///< [n, value_width]
+
+  /// Scores of rows first … first + m - 1 with the first n keys, kept in the tile.
+  void score(const Rows& rows, std::int64_t first, int m, int n);
+  /// Row i sees the first visible(i) keys of those that score() took: goes on with its softmax in states[i]. add_values() must follow,
+  /// which goes on with the weighted sums in out [m rounded up to 4, result_stride(value_width)], not divided by the sum of weights.
+  template <typename Visible>
+  void weigh(int m, Visible&& visible, SoftmaxState* states, [[maybe_unused]] float* out) {
+    for (int i = 0; i < m; ++i) weigh(i, visible(i), states[i]);
+  }
+  void add_values(int m, float* out);
+
+ private:
+  void set_part(const Part& part, int at, int n, const float* x, std::int64_t ldx);
+  void store_values(int at);
+  std::int64_t value_panel() const noexcept;  // values from a panel to the next
+  void weigh(int row, int visible, SoftmaxState& state);
+
+  Part keys_[2];
+  int value_width_;
+  bool values_are_keys_;
+  int n_ = 0, n_scored_ = 0;  // keys, in whole panels
+  std::int16_t* values_;
+  float* value_scale_;
+  std::int16_t* stage_;  // [16, stage_stride_]
+  std::int64_t stage_stride_;
+  float* scores_;          // [max_rows, capacity]
+  std::int16_t* weights_;  // [max_rows, capacity]
+  std::int16_t* weight_panels_;
+  float *weight_scale_, *factor_;  // [max_rows]
+};
+
+/// Keys and values of one head from latents.
+class Expansion {
+ public:
+  Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& shape);
+  void load(int head);
+  /// keys [n rounded up to 4, result_stride(n_nope)] and values [.., result_stride(n_value)] from the first n rows of latents.
+  void run(const Rows& latents, int n, float* keys, float* values) const;
+
+ private:
+  void pack(const kernels::Matrix& w, const Part& panels);
+  void pack_transposed(const kernels::Matrix& w, const Part& panels);
+  void pack_rows(int at, int n, const Part& panels);
+
+  const LatentWeights& weights_;
+  const CacheShape& shape_;
+  Part k_, v_;         // a row for each output
+  float* transposed_;  // [n_latent, n_nope], if the file has only k_b
+  float* rows_;        // [16, n_latent]
+  std::int16_t* stage_;
+};
+
+}  // namespace mla::attention::int16_math
+
+namespace mla::attention {
+
+/// For the templates of the two forms.
+struct Int16Math {
+  using Rows = int16_math::Rows;
+  using Tile = int16_math::Tile;
+  using Expansion = int16_math::Expansion;
+  static constexpr int key_step = int16_math::key_step;
+};
+
+}  // namespace mla::attention

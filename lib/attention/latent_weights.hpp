@@ -1,0 +1,18 @@
+// The per-head matrices between the latent and keys and values.
+#pragma once
+#include "kernels/matrix.hpp"
+#include "platform/op_timer.hpp"
+
+namespace mla::attention {
+
+/// The per-head matrices between the latent and keys and values; H heads each.
+struct LatentWeights {
+  kernels::MatrixStack k_b;     ///< H × [n_latent, n_nope]: takes q_nope into latent space (absorbed form)
+  kernels::MatrixStack v_b;     ///< H × [n_value, n_latent]: takes a latent to a value
+  kernels::MatrixStack k_nope;  ///< H × [n_nope, n_latent]: takes a latent to a key; empty where the file has only k_b
+};
+
+/// What expanding n latents for one head has to do.
+platform::Work expansion_work(const LatentWeights& weights, std::int64_t n) noexcept;
+
+}  // namespace mla::attention

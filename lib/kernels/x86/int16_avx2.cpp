@@ -1,0 +1,226 @@
+// Compiled for AVX2, FMA and F16C.
+#include <immintrin.h>
+
+#include "kernels/int16.hpp"
+
+namespace mla::kernels {
+namespace {
+
+typedef __m256i I;
+typedef __m256 Floats;
+
+inline I load(const void* p) { return _mm256_loadu_si256((const I*)p); }
+inline void store(void* p, I x) { _mm256_storeu_si256((I*)p, x); }
+inline I broadcast(const int16_t* pair) { return _mm256_castps_si256(_mm256_broadcast_ss((const float*)pair)); }
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// sum += y in place: of a plain sum, GCC 12 makes a copy once a step.
+inline void add_to(I& sum, I y) { asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(y)); }
+
+/// The first n lanes, 0 < n ≤ 8.
+inline I lanes(int64_t n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+inline Floats load_floats(const float* p, int64_t n) { return n >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, lanes(n)); }
+
+inline float sum_of(Floats x) {
+  __m128 y = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  y = _mm_add_ps(y, _mm_movehl_ps(y, y));
+  return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
+}
+inline float max_of(Floats x) {
+  __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  y = _mm_max_ps(y, _mm_movehl_ps(y, y));
+  return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
+}
+
+/// Sixteen floats as integers, nearest, in order.
+inline I to_int16(Floats a, Floats b) {
+  return _mm256_permute4x64_epi64(_mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b)), 0xd8);
+}
+
+/// The first n of sixteen.
+inline void store_int16(int16_t* out, I x, int64_t n) {
+  if (n >= 16) return store(out, x);
+  int16_t all[16];
+  store(all, x);
+  for (int64_t i = 0; i < n; ++i) out[i] = all[i];
+}
+
+float round_row(const float* x, int64_t n, int16_t* out) noexcept {
+  const Floats sign = _mm256_set1_ps(-0.0f);
+  Floats largest = _mm256_setzero_ps();
+  float norm2 = 0, sum = 0;
+  for (int64_t first = 0; first < n; first += int16_group) {
+    const int64_t end = smaller(n, first + int16_group);
+    Floats squares[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (int64_t i = first; i < end; i += 16) {
+      for (int half = 0; half < 2 && i + 8 * half < end; ++half) {
+        const Floats y = load_floats(x + i + 8 * half, end - i - 8 * half);
+        largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, y));
+        squares[half] = _mm256_fmadd_ps(y, y, squares[half]);
+      }
+    }
+    const float group = sum_of(_mm256_add_ps(squares[0], squares[1]));
+    norm2 = group > norm2 ? group : norm2;
+    sum += group;
+  }
+  const float by_value = max_of(largest) / int16_largest, by_norm = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(norm2))) / int16_norm;
+  const float scale = sum - sum == 0.0f ? (by_value > by_norm ? by_value : by_norm) : __builtin_nanf("");
+  const float inverse = int16_inverse(scale);
+  if (inverse == 0.0f) {
+    for (int64_t i = 0; i < n; ++i) out[i] = 0;
+    return scale;
+  }
+  const Floats factor = _mm256_set1_ps(inverse);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Floats a = load_floats(x + i, n - i), b = n - i > 8 ? load_floats(x + i + 8, n - i - 8) : _mm256_setzero_ps();
+    store_int16(out + i, to_int16(_mm256_mul_ps(a, factor), _mm256_mul_ps(b, factor)), n - i);
+  }
+  return scale;
+}
+
+inline int pair_at(const int16_t* p) {
+  int bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return bits;
+}
+inline void put_pair(int16_t* p, int bits) { __builtin_memcpy(p, &bits, sizeof bits); }
+
+void interleave4(const int16_t* rows, int64_t ld, int64_t n_pairs, int16_t* panel) noexcept {
+  int64_t k = 0;
+  for (; k + 4 <= n_pairs; k += 4) {
+    __m128i r[4], t[4];
+    for (int i = 0; i < 4; ++i) r[i] = _mm_loadu_si128((const __m128i*)(rows + i * ld + 2 * k));
+    t[0] = _mm_unpacklo_epi32(r[0], r[1]), t[1] = _mm_unpackhi_epi32(r[0], r[1]);
+    t[2] = _mm_unpacklo_epi32(r[2], r[3]), t[3] = _mm_unpackhi_epi32(r[2], r[3]);
+    __m128i* out = (__m128i*)(panel + 8 * k);
+    _mm_storeu_si128(out, _mm_unpacklo_epi64(t[0], t[2])), _mm_storeu_si128(out + 1, _mm_unpackhi_epi64(t[0], t[2]));
+    _mm_storeu_si128(out + 2, _mm_unpacklo_epi64(t[1], t[3])), _mm_storeu_si128(out + 3, _mm_unpackhi_epi64(t[1], t[3]));
+  }
+  for (; k < n_pairs; ++k)
+    for (int i = 0; i < 4; ++i) put_pair(panel + 8 * k + 2 * i, pair_at(rows + i * ld + 2 * k));
+}
+
+// Eight rows, eight pairs of each.
+inline void interleave8x8(const int16_t* rows, int64_t ld, int16_t* out) {
+  I r[8], t[8];
+  for (int i = 0; i < 8; ++i) r[i] = load(rows + i * ld);
+  for (int i = 0; i < 8; i += 2) t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]), t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]), r[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]), r[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    store(out + 32 * i, _mm256_permute2x128_si256(r[i], r[i + 4], 0x20));
+    store(out + 32 * (i + 4), _mm256_permute2x128_si256(r[i], r[i + 4], 0x31));
+  }
+}
+
+void interleave16(const int16_t* rows, int64_t ld, int64_t n_pairs, int16_t* panel) noexcept {
+  int64_t k = 0;
+  for (; k + 8 <= n_pairs; k += 8)
+    for (int half = 0; half < 2; ++half) interleave8x8(rows + 8 * half * ld + 2 * k, ld, panel + 32 * k + 16 * half);
+  for (; k < n_pairs; ++k)
+    for (int i = 0; i < 16; ++i) put_pair(panel + 32 * k + 2 * i, pair_at(rows + i * ld + 2 * k));
+}
+
+void pair_rows(const int16_t* row0, const int16_t* row1, int64_t n, int16_t* out, int64_t stride) noexcept {
+  for (int64_t first = 0; first < n; first += int16_columns, out += stride) {
+    const I a = load(row0 + first), b = load(row1 + first);
+    const I low = _mm256_unpacklo_epi16(a, b), high = _mm256_unpackhi_epi16(a, b);
+    store(out, _mm256_permute2x128_si256(low, high, 0x20)), store(out + 16, _mm256_permute2x128_si256(low, high, 0x31));
+  }
+}
+
+// A panel of rows with a panel of columns. Eight sums, two loads and a broadcast leave registers to spare.
+inline void multiply_panels(const Int16Product& p, const int16_t* a, const int16_t* b, int64_t i, int64_t j) {
+  const int64_t group = p.one_group ? p.k : int16_group;
+  Floats total[4][2] = {};
+  for (int64_t first = 0; first < p.k; first += group) {
+    I sum[4][2] = {};
+    for (const int16_t* const end = a + 4 * smaller(p.k - first, group); a < end; a += 8, b += 32) {
+      const I b0 = load(b), b1 = load(b + 16);
+#pragma GCC unroll 4
+      for (int t = 0; t < 4; ++t) {
+        const I pair = broadcast(a + 2 * t);
+        add_to(sum[t][0], _mm256_madd_epi16(pair, b0)), add_to(sum[t][1], _mm256_madd_epi16(pair, b1));
+      }
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < 4; ++t)
+      for (int half = 0; half < 2; ++half) total[t][half] = _mm256_add_ps(total[t][half], _mm256_cvtepi32_ps(sum[t][half]));
+  }
+  for (int t = 0; t < 4; ++t)
+    for (int half = 0; half < 2; ++half) {
+      Floats scale = _mm256_set1_ps(p.a_scale[i + t]);
+      if (p.b_scale != nullptr) scale = _mm256_mul_ps(scale, _mm256_loadu_ps(p.b_scale + j + 8 * half));
+      float* const c = p.c + (i + t) * p.ldc + j + 8 * half;
+      Floats y = _mm256_mul_ps(total[t][half], scale);
+      if (p.c_factor != nullptr) y = _mm256_fmadd_ps(_mm256_set1_ps(p.c_factor[i + t]), _mm256_loadu_ps(c), y);
+      _mm256_storeu_ps(c, y);
+    }
+}
+
+// A panel of columns stays in the first-level cache while all rows meet it.
+void multiply(const Int16Product& p) noexcept {
+  for (int64_t j = 0; j < p.n; j += int16_columns)
+    for (int64_t i = 0; i < p.m; i += int16_rows) multiply_panels(p, p.a + i * p.k, p.b + j / int16_columns * p.b_stride, i, j);
+}
+
+/// exp(x) for x ≤ 0: 2^n · e^r with |r| ≤ ln(2)/2, the polynomial with the coefficients of Cephes' expf; below -87 it is 0.
+inline Floats exp_of(Floats x) {
+  const Floats n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  Floats r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
+  r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
+  Floats y = _mm256_set1_ps(1.9875691500e-4f);
+  y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.3981999507e-3f));
+  y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(8.3334519073e-3f));
+  y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(4.1665795894e-2f));
+  y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(1.6666665459e-1f));
+  y = _mm256_fmadd_ps(y, r, _mm256_set1_ps(5.0000001201e-1f));
+  y = _mm256_add_ps(_mm256_fmadd_ps(_mm256_mul_ps(r, r), y, r), _mm256_set1_ps(1.0f));
+  const I power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+  const Floats tiny = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_LT_OQ);  // not so for what isn't a number
+  return _mm256_andnot_ps(tiny, _mm256_mul_ps(y, _mm256_castsi256_ps(power)));
+}
+
+void softmax(Int16Softmax& row) noexcept {
+  alignas(32) float weights[int16_softmax_keys];
+  Floats max = _mm256_set1_ps(row.old_max);
+  for (int64_t i = 0; i < row.n; i += 8) {
+    const Floats x = load_floats(row.scores + i, row.n - i);
+    max = _mm256_max_ps(max, row.n - i >= 8 ? x : _mm256_blendv_ps(max, x, _mm256_castsi256_ps(lanes(row.n - i))));
+  }
+  row.max = max_of(max);
+  max = _mm256_set1_ps(row.max);
+  Floats sum = _mm256_setzero_ps(), weight_sum = sum, largest = sum;
+  for (int64_t i = 0; i < row.n; i += 8) {
+    Floats y = exp_of(_mm256_sub_ps(load_floats(row.scores + i, row.n - i), max));
+    if (row.n - i < 8) y = _mm256_and_ps(y, _mm256_castsi256_ps(lanes(row.n - i)));
+    sum = _mm256_add_ps(sum, y);
+    y = _mm256_mul_ps(y, load_floats(row.value_scale + i, row.n - i));
+    weight_sum = _mm256_add_ps(weight_sum, y), largest = _mm256_max_ps(largest, y);
+    _mm256_store_ps(weights + i, y);
+  }
+  row.sum = sum_of(sum);
+  const float total = sum_of(weight_sum), by_sum = total / int16_weight_sum, by_value = max_of(largest) / int16_largest_weight;
+  row.weight_scale = by_sum < by_value ? by_value : by_sum;
+  const float inverse = int16_inverse(row.weight_scale);
+  const Floats factor = _mm256_set1_ps(inverse);
+  I integers = _mm256_setzero_si256();
+  for (int64_t i = 0; i < row.n; i += 16) {
+    const Floats a = _mm256_mul_ps(_mm256_load_ps(weights + i), factor);
+    const Floats b = row.n - i > 8 ? _mm256_mul_ps(_mm256_load_ps(weights + i + 8), factor) : _mm256_setzero_ps();
+    const I rounded = inverse == 0.0f ? _mm256_setzero_si256() : to_int16(a, b);
+    integers = _mm256_add_epi32(integers, _mm256_madd_epi16(rounded, _mm256_set1_epi16(1)));
+    store_int16(row.weights + i, rounded, row.n - i);
+  }
+  const float rounded_total = sum_of(_mm256_cvtepi32_ps(integers));
+  if (rounded_total > 0.0f) row.weight_scale = total / rounded_total;
+}
+
+}  // namespace
+
+namespace avx2 {
+const Int16Kernels int16 = {round_row, interleave4, interleave16, pair_rows, multiply, softmax};
+}
+}  // namespace mla::kernels
