@@ -79,27 +79,20 @@ template <typename Math>
 struct TaskScratch {
   typename Math::Rows queries;
   typename Math::Tile tile;
-  float* rows;  // [key_step, n_latent + n_rope]
 
   TaskScratch(Scratch& scratch, const CacheShape& s)
       : queries(scratch, row_tile, {s.n_latent, s.n_rope}),
-        tile(scratch, step_pages * cache::page_rows, {s.n_latent, s.n_rope}, s.n_latent, true, row_tile),
-        rows(scratch.take<float>(std::int64_t{Math::key_step} * (s.n_latent + s.n_rope))) {}
+        tile(scratch, step_pages * cache::page_rows, {s.n_latent, s.n_rope}, s.n_latent, true, row_tile) {}
 };
 
 template <typename Math>
-void load_keys(const Params& p, const KeyTile& keys, TaskScratch<Math>& task) {
-  const int n_latent = p.shape.n_latent, width = n_latent + p.shape.n_rope;
-  task.tile.begin(keys.n);
+void load_keys(const Params& p, const KeyTile& keys, typename Math::Tile& tile) {
+  tile.begin(keys.n);
+  const StoredRows latents{keys.rows.data(), &p.row_format->key, 0, p.shape.n_latent}, ropes{keys.rows.data(), &p.row_format->rope, 0, p.shape.n_rope};
   for (int at = 0; at < keys.n; at += Math::key_step) {
     const int n = std::min(Math::key_step, keys.n - at);
-    for (int i = 0; i < n; ++i) {
-      const std::byte* row = keys.rows[static_cast<std::size_t>(at + i)];
-      cache::read_part(p.row_format->key, row, 0, n_latent, task.rows + i * width);
-      cache::read_part(p.row_format->rope, row, 0, p.shape.n_rope, task.rows + i * width + n_latent);
-    }
-    task.tile.set_first(at, n, task.rows, width);
-    task.tile.set_second(at, n, task.rows + n_latent, width);
+    tile.set_first(at, n, latents.from(at));
+    tile.set_second(at, n, ropes.from(at));
   }
 }
 
@@ -120,7 +113,7 @@ void attend_tile(const Params& p, const Block& block, std::span<const cache::Pag
   for (std::size_t first = 0; first < pages.size(); first += step_pages) {
     const KeyTile keys(pages.subspan(first, std::min<std::size_t>(step_pages, pages.size() - first)), p.layer_offset, p.row_format->bytes, position(n - 1));
     if (keys.n == 0) continue;
-    load_keys<Math>(p, keys, task);
+    load_keys<Math>(p, keys, task.tile);
     laps.lap(Op::rows, {static_cast<std::uint64_t>(keys.n) * p.row_format->bytes, 0});
     task.tile.score(task.queries, 0, n, keys.n);
     laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * keys.n * width)});

@@ -20,7 +20,6 @@ struct HeadScratch {
   typename Math::Tile tile;
   SoftmaxState* states;  // [n_rows]
   float* out;            // [n_rows, result_stride(n_value)]
-  float* rows;           // [tile_keys, widest part of a row]
   struct Latent {
     typename Math::Rows rows;
     typename Math::Expansion expansion;
@@ -33,8 +32,7 @@ struct HeadScratch {
       : queries(scratch, n_rows, {s.n_nope, s.n_rope}),
         tile(scratch, tile_keys, {s.n_nope, s.n_rope}, s.n_value, false, query_block),
         states(scratch.take<SoftmaxState>(n_rows)),
-        out(scratch.take<float>((n_rows + 3) / 4 * 4 * result_stride(s.n_value))),
-        rows(scratch.take<float>(std::int64_t{tile_keys} * std::max({s.n_latent, s.n_nope, s.n_rope, s.n_value}))) {
+        out(scratch.take<float>((n_rows + 3) / 4 * 4 * result_stride(s.n_value))) {
     if (!is_latent) return;
     latent.emplace(Latent{{scratch, tile_keys, {s.n_latent, 0}},
                           {scratch, weights, s},
@@ -53,15 +51,15 @@ class TileLoader {
 
   void load(const KeyTile& keys, platform::OpTimer::ThreadLaps& laps) {
     const cache::RowFormat& format = *p_.row_format;
+    const auto stored = [&](const cache::RowPart& part, int first, int width) { return StoredRows{keys.rows.data(), &part, first, width}; };
+    const StoredRows ropes = stored(format.rope, 0, s_.n_rope);
     scratch_.tile.begin(keys.n);
-    each_step(keys.n, [&](int at, int n) { scratch_.tile.set_second(at, n, read(keys, format.rope, 0, s_.n_rope, at, n), s_.n_rope); });
+    each_step(keys.n, [&](int at, int n) { scratch_.tile.set_second(at, n, ropes.from(at)); });
     if (scratch_.latent) {
-      scratch_.latent->rows.set(0, keys.n, read(keys, format.key, 0, s_.n_latent, 0, keys.n), s_.n_latent);
+      scratch_.latent->rows.set(keys.n, stored(format.key, 0, s_.n_latent));
     } else {
-      each_step(keys.n, [&](int at, int n) {
-        scratch_.tile.set_first(at, n, read(keys, format.key, head_ * s_.n_nope, s_.n_nope, at, n), s_.n_nope);
-        scratch_.tile.set_values(at, n, read(keys, format.value, head_ * s_.n_value, s_.n_value, at, n), s_.n_value);
-      });
+      const StoredRows k = stored(format.key, head_ * s_.n_nope, s_.n_nope), v = stored(format.value, head_ * s_.n_value, s_.n_value);
+      each_step(keys.n, [&](int at, int n) { scratch_.tile.set_first(at, n, k.from(at)), scratch_.tile.set_values(at, n, v.from(at)); });
     }
     laps.lap(Op::rows, {static_cast<std::uint64_t>(keys.n) * bytes_per_row(), 0});
     if (scratch_.latent) expand(keys.n, laps);
@@ -82,12 +80,6 @@ class TileLoader {
   template <typename Body>
   static void each_step(int n_keys, Body&& body) {
     for (int at = 0; at < n_keys; at += Math::key_step) body(at, std::min(Math::key_step, n_keys - at));
-  }
-
-  // [n, count] floats of a part of rows at … at + n - 1.
-  const float* read(const KeyTile& keys, const cache::RowPart& part, int first, int count, int at, int n) const {
-    for (int i = 0; i < n; ++i) cache::read_part(part, keys.rows[static_cast<std::size_t>(at + i)], first, count, scratch_.rows + std::int64_t{i} * count);
-    return scratch_.rows;
   }
 
   // Of a cache row, for one head.

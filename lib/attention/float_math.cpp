@@ -17,11 +17,17 @@ void copy_rows(const float* x, std::int64_t ldx, int n, std::int64_t width, floa
   for (int i = 0; i < n; ++i) std::copy_n(x + i * ldx, width, out + i * stride);
 }
 
+void read_rows(const StoredRows& x, int n, float* out, std::int64_t stride) {
+  for (int i = 0; i < n; ++i) cache::read_part(*x.part, x.rows[i], x.first, x.width, out + i * stride);
+}
+
 }  // namespace
 
 Rows::Rows(Scratch& scratch, std::int64_t capacity, Widths widths) : width_(widths.total()), data_(scratch.take<float>(capacity * widths.total())) {}
 
 void Rows::set(std::int64_t at, int n, const float* x, std::int64_t ldx) { copy_rows(x, ldx, n, width_, data_ + at * width_, width_); }
+
+void Rows::set(int n, const StoredRows& x) { read_rows(x, n, data_, width_); }
 
 Tile::Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows)
     : widths_(key), value_width_(value_width), keys_(scratch.take<float>(std::int64_t{capacity} * key.total())) {
@@ -33,9 +39,11 @@ Tile::Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool val
 void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) {
   copy_rows(x, ldx, n, widths_.first, keys_ + std::int64_t{at} * widths_.total(), widths_.total());
 }
-void Tile::set_second(int at, int n, const float* x, std::int64_t ldx) {
-  copy_rows(x, ldx, n, widths_.second, keys_ + std::int64_t{at} * widths_.total() + widths_.first, widths_.total());
+void Tile::set_first(int at, int n, const StoredRows& x) { read_rows(x, n, keys_ + std::int64_t{at} * widths_.total(), widths_.total()); }
+void Tile::set_second(int at, int n, const StoredRows& x) {
+  read_rows(x, n, keys_ + std::int64_t{at} * widths_.total() + widths_.first, widths_.total());
 }
+void Tile::set_values(int at, int n, const StoredRows& x) { read_rows(x, n, values_ + at * value_stride_, value_stride_); }
 void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) { copy_rows(x, ldx, n, value_width_, values_ + at * value_stride_, value_stride_); }
 
 void Tile::score(const Rows& rows, std::int64_t first, int m, int n) {

@@ -15,6 +15,7 @@ class Rows {
  public:
   Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
   void set(std::int64_t at, int n, const float* x, std::int64_t ldx);
+  void set(int n, const StoredRows& x);
 
  private:
   friend class Tile;
@@ -28,8 +29,10 @@ class Tile {
   Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows);
   void begin(int) noexcept {}
   void set_first(int at, int n, const float* x, std::int64_t ldx);
-  void set_second(int at, int n, const float* x, std::int64_t ldx);
   void set_values(int at, int n, const float* x, std::int64_t ldx);
+  void set_first(int at, int n, const StoredRows& x);
+  void set_second(int at, int n, const StoredRows& x);
+  void set_values(int at, int n, const StoredRows& x);
 
   void score(const Rows& rows, std::int64_t first, int m, int n);
   template <typename Visible>

@@ -26,14 +26,31 @@ Part take_part(Scratch& scratch, std::int64_t rows, int width) {
   return {width, k, scratch.take<std::int16_t>(rows * k), scratch.take<float>(rows)};
 }
 
-// Rounds n rows of x to `ints` [step, stride]; columns behind `width` and rows behind n become zeros.
-void round_rows(const float* x, std::int64_t ldx, int n, std::int64_t step, int width, std::int16_t* ints, std::int64_t stride, float* scale) {
+// Rounds n rows to `ints` [step, stride], row i by round(i, to), which returns the scale; columns behind `width` and rows behind n
+// become zeros.
+template <typename Round>
+void round_rows(int n, std::int64_t step, int width, std::int16_t* ints, std::int64_t stride, float* scale, Round&& round) {
   for (std::int64_t i = 0; i < n; ++i) {
-    scale[i] = active_int16_kernels().round(x + i * ldx, width, ints + i * stride);
+    scale[i] = round(i, ints + i * stride);
     std::fill(ints + i * stride + width, ints + (i + 1) * stride, std::int16_t{0});
   }
   std::fill(ints + n * stride, ints + step * stride, std::int16_t{0});
   std::fill(scale + n, scale + step, 0.0f);
+}
+
+auto round_floats(const float* x, std::int64_t ldx, int width) {
+  return [=](std::int64_t i, std::int16_t* out) { return active_int16_kernels().round(x + i * ldx, width, out); };
+}
+
+// Formats that have no kernel are read into the memory of a row first.
+auto round_stored(const StoredRows& x, float* row) {
+  const auto kernel = x.width % 16 == 0 ? active_int16_kernels().find_round(x.part->type) : nullptr;
+  const std::size_t offset = x.part->offset + (kernel == nullptr ? 0 : quant::row_bytes(x.part->type, x.first));
+  return [=](std::int64_t i, std::int16_t* out) {
+    if (kernel != nullptr) return kernel(x.rows[i] + offset, x.width, out);
+    cache::read_part(*x.part, x.rows[i], x.first, x.width, row);
+    return active_int16_kernels().round(row, x.width, out);
+  };
 }
 
 }  // namespace
@@ -42,17 +59,27 @@ Rows::Rows(Scratch& scratch, std::int64_t capacity, Widths widths) : stage_strid
   const std::int64_t rows = padded(capacity, int16_rows);
   parts_[0] = take_part(scratch, rows, widths.first), parts_[1] = take_part(scratch, rows, widths.second);
   stage_ = scratch.take<std::int16_t>(int16_rows * stage_stride_);
+  row_ = scratch.take<float>(stage_stride_);
+}
+
+template <typename Round>
+void Rows::set_panel(const Part& part, std::int64_t at, int n, Round&& round) {
+  round_rows(n, int16_rows, part.width, stage_, stage_stride_, part.scale + at, round);
+  active_int16_kernels().interleave4(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
 }
 
 void Rows::set(std::int64_t at, int n, const float* x, std::int64_t ldx) {
-  for (std::int64_t first = 0; first < n; first += int16_rows, at += int16_rows, x += int16_rows * ldx) {
+  for (int first = 0; first < n; first += int16_rows, at += int16_rows, x += int16_rows * ldx) {
     const float* begin = x;
     for (const Part& part : parts_) {
-      round_rows(begin, ldx, static_cast<int>(std::min<std::int64_t>(int16_rows, n - first)), int16_rows, part.width, stage_, stage_stride_, part.scale + at);
-      active_int16_kernels().interleave4(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
+      set_panel(part, at, std::min<int>(int16_rows, n - first), round_floats(begin, ldx, part.width));
       begin += part.width;
     }
   }
+}
+
+void Rows::set(int n, const StoredRows& x) {
+  for (int at = 0; at < n; at += int16_rows) set_panel(parts_[0], at, std::min<int>(int16_rows, n - at), round_stored(x.from(at), row_));
 }
 
 Tile::Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows)
@@ -62,6 +89,7 @@ Tile::Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool val
   values_ = scratch.take<std::int16_t>((keys + panel_gap) * result_stride(value_width));
   value_scale_ = values_are_keys ? keys_[0].scale : scratch.take<float>(keys);
   stage_ = scratch.take<std::int16_t>(key_step * stage_stride_);
+  row_ = scratch.take<float>(stage_stride_);
   scores_ = scratch.take<float>(rows * keys);
   weights_ = scratch.take<std::int16_t>(int16_rows * keys);
   weight_panels_ = scratch.take<std::int16_t>(rows * keys);
@@ -73,20 +101,28 @@ void Tile::begin(int n) noexcept { n_ = static_cast<int>(padded(n, key_step)); }
 
 std::int64_t Tile::value_panel() const noexcept { return (n_ + panel_gap) * int16_columns; }
 
-void Tile::set_part(const Part& part, int at, int n, const float* x, std::int64_t ldx) {
-  round_rows(x, ldx, n, key_step, part.width, stage_, stage_stride_, part.scale + at);
+template <typename Round>
+void Tile::set_part(const Part& part, int at, int n, Round&& round) {
+  round_rows(n, key_step, part.width, stage_, stage_stride_, part.scale + at, round);
   active_int16_kernels().interleave16(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
 }
 
-void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) {
-  set_part(keys_[0], at, n, x, ldx);
+void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) { set_part(keys_[0], at, n, round_floats(x, ldx, keys_[0].width)); }
+
+void Tile::set_first(int at, int n, const StoredRows& x) {
+  set_part(keys_[0], at, n, round_stored(x, row_));
   if (values_are_keys_) store_values(at);
 }
 
-void Tile::set_second(int at, int n, const float* x, std::int64_t ldx) { set_part(keys_[1], at, n, x, ldx); }
+void Tile::set_second(int at, int n, const StoredRows& x) { set_part(keys_[1], at, n, round_stored(x, row_)); }
 
 void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) {
-  round_rows(x, ldx, n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at);
+  round_rows(n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at, round_floats(x, ldx, value_width_));
+  store_values(at);
+}
+
+void Tile::set_values(int at, int n, const StoredRows& x) {
+  round_rows(n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at, round_stored(x, row_));
   store_values(at);
 }
 
@@ -165,7 +201,7 @@ void Expansion::pack_transposed(const kernels::Matrix& w, const Part& panels) {
 
 void Expansion::pack_rows(int at, int n, const Part& panels) {
   const std::int64_t stride = result_stride(shape_.n_latent);
-  round_rows(rows_, shape_.n_latent, n, int16_columns, shape_.n_latent, stage_, stride, panels.scale + at);
+  round_rows(n, int16_columns, shape_.n_latent, stage_, stride, panels.scale + at, round_floats(rows_, shape_.n_latent, shape_.n_latent));
   active_int16_kernels().interleave16(stage_, stride, panels.k / 2, panels.panels + at * panels.k);
 }
 

@@ -25,13 +25,19 @@ class Rows {
   Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
   /// Rows at … at + n - 1 from x [n, first + second], ldx apart; `at` a multiple of 4. Rows up to the next multiple of 4 become zeros.
   void set(std::int64_t at, int n, const float* x, std::int64_t ldx);
+  /// Rows 0 … n - 1, first part only.
+  void set(int n, const StoredRows& x);
 
  private:
+  template <typename Round>
+  void set_panel(const Part& part, std::int64_t at, int n, Round&& round);
+
   friend class Tile;
   friend class Expansion;
   Part parts_[2];
   std::int16_t* stage_;  // [4, stage_stride_]
   std::int64_t stage_stride_;
+  float* row_;           // [stage_stride_]
 };
 
 /// Keys and values of some cache rows.
@@ -42,8 +48,10 @@ class Tile {
   /// Begins a tile of n keys, of which each set…() brings up to 16, from a multiple of 16 on.
   void begin(int n) noexcept;
   void set_first(int at, int n, const float* x, std::int64_t ldx);   ///< first part of keys, [n, first]
-  void set_second(int at, int n, const float* x, std::int64_t ldx);  ///< second part
   void set_values(int at, int n, const float* x, std::int64_t ldx);  ///< [n, value_width]
+  void set_first(int at, int n, const StoredRows& x);
+  void set_second(int at, int n, const StoredRows& x);
+  void set_values(int at, int n, const StoredRows& x);
 
   /// Scores of rows first … first + m - 1 with the first n keys, kept in the tile.
   void score(const Rows& rows, std::int64_t first, int m, int n);
@@ -56,7 +64,8 @@ class Tile {
   void add_values(int m, float* out);
 
  private:
-  void set_part(const Part& part, int at, int n, const float* x, std::int64_t ldx);
+  template <typename Round>
+  void set_part(const Part& part, int at, int n, Round&& round);
   void store_values(int at);
   std::int64_t value_panel() const noexcept;  // values from a panel to the next
   void weigh(int row, int visible, SoftmaxState& state);
@@ -69,6 +78,7 @@ class Tile {
   float* value_scale_;
   std::int16_t* stage_;  // [16, stage_stride_]
   std::int64_t stage_stride_;
+  float* row_;           // [stage_stride_]
   float* scores_;          // [max_rows, capacity]
   std::int16_t* weights_;  // [max_rows, capacity]
   std::int16_t* weight_panels_;

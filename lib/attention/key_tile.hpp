@@ -25,6 +25,15 @@ struct KeyTile {
   int visible(Position position) const noexcept;
 };
 
+/// `width` values of a part of each of some cache rows, from the `first`-th on.
+struct StoredRows {
+  const std::byte* const* rows;
+  const cache::RowPart* part;
+  int first, width;
+
+  StoredRows from(int row) const noexcept { return {rows + row, part, first, width}; }
+};
+
 /// Running maximum and sum of a softmax whose terms come tile by tile (Milakov and Gimelshein 2018).
 struct SoftmaxState {
   float max = -std::numeric_limits<float>::infinity();

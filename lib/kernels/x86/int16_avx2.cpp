@@ -45,37 +45,92 @@ inline void store_int16(int16_t* out, I x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = all[i];
 }
 
+/// What the scale of a rounded row depends on, gathered eight values at a time. The norm of the worst group is taken lane by lane: no
+/// less than it is, and little more.
+class RowSize {
+ public:
+  void add(Floats x) {
+    largest_ = _mm256_max_ps(largest_, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x));
+    group_ = _mm256_fmadd_ps(x, x, group_);
+  }
+  void add_squares(Floats squares, Floats largest) { group_ = _mm256_add_ps(group_, squares), largest_ = _mm256_max_ps(largest_, largest); }
+  void end_group() {
+    sum_ = _mm256_add_ps(sum_, group_), worst_ = _mm256_max_ps(worst_, group_);
+    group_ = _mm256_setzero_ps();
+  }
+  float scale() const {
+    const float sum = sum_of(sum_);  // unlike a maximum, a sum keeps what isn't a number
+    const float by_value = max_of(largest_) / int16_largest, by_norm = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(sum_of(worst_)))) / int16_norm;
+    return sum - sum == 0.0f ? (by_value > by_norm ? by_value : by_norm) : __builtin_nanf("");
+  }
+
+ private:
+  Floats largest_ = _mm256_setzero_ps(), group_ = largest_, worst_ = largest_, sum_ = largest_;
+};
+
+inline void store_zeros(int16_t* out, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out[i] = 0;
+}
+
 float round_row(const float* x, int64_t n, int16_t* out) noexcept {
-  const Floats sign = _mm256_set1_ps(-0.0f);
-  Floats largest = _mm256_setzero_ps();
-  float norm2 = 0, sum = 0;
-  for (int64_t first = 0; first < n; first += int16_group) {
-    const int64_t end = smaller(n, first + int16_group);
-    Floats squares[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    for (int64_t i = first; i < end; i += 16) {
-      for (int half = 0; half < 2 && i + 8 * half < end; ++half) {
-        const Floats y = load_floats(x + i + 8 * half, end - i - 8 * half);
-        largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, y));
-        squares[half] = _mm256_fmadd_ps(y, y, squares[half]);
-      }
-    }
-    const float group = sum_of(_mm256_add_ps(squares[0], squares[1]));
-    norm2 = group > norm2 ? group : norm2;
-    sum += group;
+  RowSize size;
+  for (int64_t i = 0; i < n; i += 8) {
+    size.add(load_floats(x + i, n - i));
+    if (i % int16_group == int16_group - 8) size.end_group();
   }
-  const float by_value = max_of(largest) / int16_largest, by_norm = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(norm2))) / int16_norm;
-  const float scale = sum - sum == 0.0f ? (by_value > by_norm ? by_value : by_norm) : __builtin_nanf("");
-  const float inverse = int16_inverse(scale);
-  if (inverse == 0.0f) {
-    for (int64_t i = 0; i < n; ++i) out[i] = 0;
-    return scale;
-  }
+  size.end_group();
+  const float scale = size.scale(), inverse = int16_inverse(scale);
+  if (inverse == 0.0f) return store_zeros(out, n), scale;
   const Floats factor = _mm256_set1_ps(inverse);
   for (int64_t i = 0; i < n; i += 16) {
     const Floats a = load_floats(x + i, n - i), b = n - i > 8 ? load_floats(x + i + 8, n - i - 8) : _mm256_setzero_ps();
     store_int16(out + i, to_int16(_mm256_mul_ps(a, factor), _mm256_mul_ps(b, factor)), n - i);
   }
   return scale;
+}
+
+float round_f16(const std::byte* x, int64_t n, int16_t* out) noexcept {
+  const auto values = [&](int64_t i) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(x + 2 * i))); };
+  RowSize size;
+  for (int64_t first = 0; first < n; first += int16_group) {
+    for (int64_t i = first; i < smaller(n, first + int16_group); i += 8) size.add(values(i));
+    size.end_group();
+  }
+  const float scale = size.scale(), inverse = int16_inverse(scale);
+  if (inverse == 0.0f) return store_zeros(out, n), scale;
+  const Floats factor = _mm256_set1_ps(inverse);
+  for (int64_t i = 0; i < n; i += 16) store(out + i, to_int16(_mm256_mul_ps(values(i), factor), _mm256_mul_ps(values(i + 8), factor)));
+  return scale;
+}
+
+// Blocks of a half-float scale and 32 bytes. A block's integers need but a factor to be those of the row: 256 q · factor / 2^15.
+float round_q8_0(const std::byte* x, int64_t n, int16_t* out) noexcept {
+  constexpr int64_t block = 32, block_bytes = 34;
+  const auto scale_at = [&](int64_t i) {
+    uint16_t bits;
+    __builtin_memcpy(&bits, x + i / block * block_bytes, sizeof bits);
+    return _cvtsh_ss(bits);
+  };
+  const auto sixteen = [&](int64_t i) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x + i / block * block_bytes + 2 + i % block))); };
+  RowSize size;
+  for (int64_t i = 0; i < n; i += block) {
+    const I a = sixteen(i), b = sixteen(i + 16);
+    const Floats d = _mm256_set1_ps(scale_at(i)), squares = _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(a, a), _mm256_madd_epi16(b, b)));
+    size.add_squares(_mm256_mul_ps(_mm256_mul_ps(d, d), squares), _mm256_mul_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), d), _mm256_set1_ps(128.0f)));
+    if (i % int16_group == int16_group - block) size.end_group();
+  }
+  size.end_group();
+  const float scale = size.scale(), inverse = int16_inverse(scale);
+  if (inverse == 0.0f) return store_zeros(out, n), scale;
+  for (int64_t i = 0; i < n; i += 16) {
+    const I factor = _mm256_set1_epi16((short)_mm_cvtss_si32(_mm_set_ss(scale_at(i) * inverse * 128.0f)));
+    store(out + i, _mm256_mulhrs_epi16(_mm256_slli_epi16(sixteen(i), 8), factor));
+  }
+  return scale;
+}
+
+Int16Kernels::RoundStoredFn find_round(quant::Type type) noexcept {
+  return type == quant::Type::f16 ? round_f16 : type == quant::Type::q8_0 ? round_q8_0 : nullptr;
 }
 
 inline int pair_at(const int16_t* p) {
@@ -221,6 +276,6 @@ void softmax(Int16Softmax& row) noexcept {
 }  // namespace
 
 namespace avx2 {
-const Int16Kernels int16 = {round_row, interleave4, interleave16, pair_rows, multiply, softmax};
+const Int16Kernels int16 = {round_row, find_round, interleave4, interleave16, pair_rows, multiply, softmax};
 }
 }  // namespace mla::kernels
