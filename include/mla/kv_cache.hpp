@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include <mla/host.hpp>
 #include <mla/types.hpp>
@@ -59,6 +60,11 @@ class KvCache {
   /// Removes every sequence but this one.
   void seq_keep(SequenceId seq);
   void clear() noexcept;
+
+  /// Makes sequence `to` the longest beginning of `tokens` (at positions 0, 1, 2, …) that the cache holds in any sequence, sharing its pages,
+  /// and returns how many tokens that is; decode the others behind them. `to` loses what it had beyond that. Rows made from embeddings never
+  /// match. To get the logits of the last token, which must be computed, leave it out. Throws invalid_argument, out_of_memory.
+  int reuse_prefix(SequenceId to, std::span<const Token> tokens);
 
   /// Appends n rows of random values from -1 to 1 to a sequence, behind its last position, as if n tokens had been computed: for
   /// benchmarks, since the cost of attention doesn't depend on the values. The rows come from `seed`; 127 different ones repeat.

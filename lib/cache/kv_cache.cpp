@@ -66,6 +66,13 @@ void KvCache::seq_keep(SequenceId seq) {
   impl_->seq_keep(seq);
 }
 
+int KvCache::reuse_prefix(SequenceId to, std::span<const Token> tokens) {
+  check_sequence(to);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0) fail(Status::invalid_argument, "token {} of the prefix is {}", i, tokens[i]);
+  return impl_->reuse_prefix(to, tokens);
+}
+
 void KvCache::fill_random(SequenceId seq, int n, std::uint64_t seed) {
   check_sequence(seq);
   const Position last = impl_->seq_pos_max(seq);

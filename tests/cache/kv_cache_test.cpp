@@ -19,8 +19,9 @@ constexpr CacheShape deepseek_671b{.n_layers = 61, .n_heads = 128, .n_nope = 128
 double mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
 // Adds a token whose rows are filled with a mark, so that copies can be recognised.
-void add(KvCache::Impl::Transaction& transaction, KvCache::Impl& cache, SequenceId seq, Position position, std::uint16_t mark) {
-  const cache::RowRef ref = transaction.append(seq, position);
+void add(KvCache::Impl::Transaction& transaction, KvCache::Impl& cache, SequenceId seq, Position position, std::uint16_t mark,
+         Token token = cache::no_token) {
+  const cache::RowRef ref = transaction.append(seq, position, token);
   for (int layer = 0; layer < cache.shape.n_layers; ++layer) {
     const auto value = static_cast<std::uint16_t>(mark + layer);
     std::memcpy(cache.row(ref, layer), &value, sizeof value);
@@ -129,6 +130,40 @@ TEST_CASE("removing rows from the end makes their places free") {
   CHECK_THROWS_WITH(add(cache, 0, 63), Catch::Contains("not behind"));
   CHECK_FALSE(cache.seq_rm(0, 64));
   CHECK_FALSE(cache.seq_rm(1));
+}
+
+TEST_CASE("a new sequence starts from the pages of one that begins alike") {
+  KvCache cache(small, {.n_ctx = 64 * 16});
+  const auto append = [&](SequenceId seq, const std::vector<Token>& tokens, Position first = 0) {
+    KvCache::Impl::Transaction transaction(cache.impl());
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+      add(transaction, cache.impl(), seq, first + static_cast<Position>(i), static_cast<std::uint16_t>(100 * seq + 3), tokens[i]);
+    transaction.commit();
+  };
+  std::vector<Token> tokens(150);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<Token>(i * 7 % 100);
+  append(0, {tokens.begin(), tokens.begin() + 100});
+  append(1, {tokens.begin(), tokens.begin() + 130});
+  append(2, tokens, 5);        // not from position 0
+  append(3, {-1, -1, -1, -1});  // rows of embeddings
+  const int pages = cache.n_pages_used();
+
+  CHECK(cache.reuse_prefix(7, tokens) == 130);
+  CHECK(cache.n_pages_used() == pages);  // shared
+  CHECK(contents(cache, 7) == contents(cache, 1));
+  append(7, {1}, 130);
+  CHECK(cache.seq_len(1) == 130);
+  CHECK(cache.reuse_prefix(1, std::vector<Token>(tokens.begin(), tokens.begin() + 70)) == 70);  // its own rows
+  CHECK(cache.seq_len(1) == 70);
+
+  std::vector<Token> other = tokens;
+  other[64] = 3333;
+  CHECK(cache.reuse_prefix(1, other) == 64);
+  CHECK(cache.seq_pos_max(1) == 63);
+  CHECK(cache.reuse_prefix(1, std::vector<Token>{99}) == 0);
+  CHECK(cache.seq_len(1) == 0);
+  CHECK(cache.reuse_prefix(3, {}) == 0);
+  CHECK_THROWS_WITH(cache.reuse_prefix(1, std::vector<Token>{-1}), Catch::Contains("token 0"));
 }
 
 TEST_CASE("arguments that can't be") {
