@@ -70,9 +70,14 @@ TEST_CASE("row formats") {
   CHECK(cache::RowFormat::of(small, {}).bytes == (32 + 8) * 2);
   const auto q8 = cache::RowFormat::of(small, {.type_k = CacheType::q8_0});
   CHECK(q8.bytes == 34 + 16);
-  CHECK(q8.rope.type == quant::Type::f16);
+  CHECK(q8.rope.type == CacheType::f16);
   const auto expanded = cache::RowFormat::of(small, {.layout = CacheLayout::expanded, .type_k = CacheType::f32, .type_v = CacheType::q8_0});
   CHECK(expanded.bytes == 64 * 4 + 8 * 4 + 2 * 34);
+  CHECK(cache::RowFormat::of(small, {.type_k = CacheType::q6_0}).bytes == 26 + 16);
+  CHECK(cache::RowFormat::of(small, {.type_k = CacheType::q4_0}).bytes == 18 + 16);
+  CHECK(cache::RowFormat::of(small, {.type_k = CacheType::q8_row}).bytes == 32 + 4 + 16);
+  CHECK(cache::RowFormat::of(small, {.layout = CacheLayout::expanded, .type_k = CacheType::q8_row, .type_v = CacheType::q4_0}).bytes ==
+        2 * (32 + 4) + 16 + 2 * 18);
   CacheShape odd = small;
   odd.n_latent = 48;
   CHECK_THROWS_WITH(cache::RowFormat::of(odd, {.type_k = CacheType::q8_0}), Catch::Contains("multiple of 32") && Catch::Contains("latent"));
