@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include <mla/host.hpp>
 #include <mla/types.hpp>
@@ -20,6 +21,12 @@ struct CacheShape {
   int n_latent = 0;  ///< kv_lora_rank, width of the latent c
 
   bool operator==(const CacheShape&) const = default;
+};
+
+/// What a cache must know of its model beside the shape. Model::cache_model() fills it.
+struct CacheModel {
+  std::vector<double> rope_frequencies;  ///< [n_rope / 2] radians that pair (2i, 2i+1) of a key turns per position, scaling (YaRN) included
+  std::uint64_t fingerprint = 0;         ///< tells models apart; 0: unknown
 };
 
 struct KvCacheOptions {
@@ -53,12 +60,22 @@ class KvCache {
   int n_pages_used() const noexcept;
   int n_pages() const noexcept;
 
+  /// Tells the cache whose rows it holds; a context does so with its model. Needed before seq_add(), and for state files to be refused by
+  /// other models. Throws invalid_argument (another number of frequencies; or the cache holds rows of a model with another fingerprint).
+  void bind(CacheModel model);
+
   /// Removes the positions p0 <= p < p1 of a sequence; p1 < 0 means to its end. True if the sequence had any.
   bool seq_rm(SequenceId seq, Position p0 = 0, Position p1 = -1);
   /// Replaces sequence `to` by a copy of positions p0 <= p < p1 of `from`, sharing pages. Throws invalid_argument if from == to.
   void seq_cp(SequenceId from, SequenceId to, Position p0 = 0, Position p1 = -1);
   /// Removes every sequence but this one.
   void seq_keep(SequenceId seq);
+  /// Context shift: moves the positions p0 <= p < p1 of a sequence (p1 < 0: to its end) by delta, turning the rope part of their keys by as
+  /// much; the part is rounded once more to its type. Pages shared with other sequences are copied first. To drop the oldest rows of a full
+  /// context: seq_rm(seq, 0, n), then seq_add(seq, n, -1, -n).
+  /// Throws Error: invalid_argument (no bind() before; positions below 0, or not in rising order any more), cache_full, out_of_memory; the
+  /// cache is then as it was.
+  void seq_add(SequenceId seq, Position p0, Position p1, Position delta);
   void clear() noexcept;
 
   /// Makes sequence `to` the longest beginning of `tokens` (at positions 0, 1, 2, …) that the cache holds in any sequence, sharing its pages,

@@ -2,6 +2,7 @@
 #include <mla/kv_cache.hpp>
 
 #include <limits>
+#include <utility>
 
 #include "cache/fill_random.hpp"
 #include "cache/kv_cache_impl.hpp"
@@ -50,6 +51,8 @@ std::uint64_t KvCache::row_bytes() const noexcept { return impl_->page_bytes() /
 int KvCache::n_pages_used() const noexcept { return impl_->pages_used(); }
 int KvCache::n_pages() const noexcept { return impl_->max_pages(); }
 
+void KvCache::bind(CacheModel model) { impl_->bind(std::move(model)); }
+
 bool KvCache::seq_rm(SequenceId seq, Position p0, Position p1) {
   check_sequence(seq);
   return impl_->seq_rm(seq, p0, p1);
@@ -64,6 +67,11 @@ void KvCache::seq_cp(SequenceId from, SequenceId to, Position p0, Position p1) {
 void KvCache::seq_keep(SequenceId seq) {
   check_sequence(seq);
   impl_->seq_keep(seq);
+}
+
+void KvCache::seq_add(SequenceId seq, Position p0, Position p1, Position delta) {
+  check_sequence(seq);
+  impl_->seq_add(seq, p0, p1, delta);
 }
 
 int KvCache::reuse_prefix(SequenceId to, std::span<const Token> tokens) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "platform/fail.hpp"
 
@@ -24,6 +25,14 @@ KvCache::Impl::Impl(const CacheShape& s, const KvCacheOptions& o)
   // All bookkeeping is made up front: later only page memory itself can be missing.
   pages_.reserve(static_cast<std::size_t>(max_pages_));
   free_.reserve(static_cast<std::size_t>(max_pages_));
+}
+
+void KvCache::Impl::bind(CacheModel m) {
+  if (!m.rope_frequencies.empty() && m.rope_frequencies.size() * 2 != static_cast<std::size_t>(shape.n_rope))
+    fail(Status::invalid_argument, "a model with {} rope frequencies, and a cache with {} rope values", m.rope_frequencies.size(), shape.n_rope);
+  if (!sequences_.empty() && model.fingerprint != 0 && m.fingerprint != 0 && model.fingerprint != m.fingerprint)
+    fail(Status::invalid_argument, "the cache holds rows of another model: clear() it first");
+  model = std::move(m);
 }
 
 int KvCache::Impl::take_page() {

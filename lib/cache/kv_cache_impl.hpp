@@ -44,9 +44,12 @@ class KvCache::Impl {
  public:
   Impl(const CacheShape& shape, const KvCacheOptions& options);
 
+  void bind(CacheModel model);
+
   const CacheShape shape;
   const KvCacheOptions options;
   const cache::RowFormat format;
+  CacheModel model;  ///< empty until bind()
 
   std::size_t layer_bytes() const noexcept { return page_rows * format.bytes; }
   std::size_t page_bytes() const noexcept { return static_cast<std::size_t>(shape.n_layers) * layer_bytes(); }
@@ -81,6 +84,7 @@ class KvCache::Impl {
   bool seq_rm(SequenceId seq, Position p0, Position p1);
   void seq_cp(SequenceId from, SequenceId to, Position p0, Position p1);
   void seq_keep(SequenceId seq);
+  void seq_add(SequenceId seq, Position p0, Position p1, Position delta);
   int reuse_prefix(SequenceId to, std::span<const Token> tokens);
   void clear() noexcept;
   int seq_len(SequenceId seq) const noexcept;
@@ -112,6 +116,8 @@ class KvCache::Impl {
   int copy_live_rows(const Entry& from);
   const Sequence* find(SequenceId seq) const noexcept;
   std::uint64_t rows_between(const Entry& entry, Position p0, Position p1) const noexcept;
+  void check_shift(SequenceId seq, const Sequence& sequence, Position p0, Position p1, Position delta) const;
+  void unshare(Sequence& sequence, Position p0, Position p1);
   int prefix_length(const Sequence& sequence, std::span<const Token> tokens) const noexcept;
 
   int max_pages_;

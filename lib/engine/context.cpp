@@ -54,6 +54,7 @@ class Context::Impl {
         pool(o.thread_pool ? o.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), o.pin_threads, model->impl().loaded.numa.get())),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
         forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
+    cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
     if (o.time_ops) executor.ops().enable(pool->n_threads());
