@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <mla/host.hpp>
@@ -77,6 +78,23 @@ class KvCache {
   /// cache is then as it was.
   void seq_add(SequenceId seq, Position p0, Position p1, Position delta);
   void clear() noexcept;
+
+  /// Packs live rows into as few pages as possible, where pages belong to one sequence or are shared alike by several, and gives all pages that
+  /// are not in use back to the allocator. Throws out_of_memory; the cache is then as it was.
+  void defrag();
+
+  static constexpr SequenceId all_sequences = -1;
+  /// A sequence, or all, as a state that load() reads on any machine: rows, positions, tokens and what the sequences share
+  /// (docs/kv-cache.md). A file is written beside `path` and renamed when it is whole, without waiting for the disk.
+  /// Throws Error: invalid_argument (an empty sequence), io_error, out_of_memory.
+  void save(const std::string& path, SequenceId seq = all_sequences) const;
+  std::vector<std::byte> save(SequenceId seq = all_sequences) const;
+  /// Replaces sequence `seq` by the one that the state holds, or all sequences by all of the state's. Wants free pages for it, beside those
+  /// of what is replaced. A state of another model, shape, layout or row type, or a damaged one, is refused whole.
+  /// Throws Error: bad_file, unsupported (a newer version), invalid_argument (not this cache's, or not one sequence), not_found, io_error,
+  /// cache_full, out_of_memory; the cache is then as it was.
+  void load(const std::string& path, SequenceId seq = all_sequences);
+  void load(std::span<const std::byte> state, SequenceId seq = all_sequences);
 
   /// Makes sequence `to` the longest beginning of `tokens` (at positions 0, 1, 2, …) that the cache holds in any sequence, sharing its pages,
   /// and returns how many tokens that is; decode the others behind them. `to` loses what it had beyond that. Rows made from embeddings never

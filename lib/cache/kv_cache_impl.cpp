@@ -25,6 +25,7 @@ KvCache::Impl::Impl(const CacheShape& s, const KvCacheOptions& o)
   // All bookkeeping is made up front: later only page memory itself can be missing.
   pages_.reserve(static_cast<std::size_t>(max_pages_));
   free_.reserve(static_cast<std::size_t>(max_pages_));
+  vacant_.reserve(static_cast<std::size_t>(max_pages_));
 }
 
 void KvCache::Impl::bind(CacheModel m) {
@@ -36,7 +37,11 @@ void KvCache::Impl::bind(CacheModel m) {
 }
 
 int KvCache::Impl::take_page() {
-  if (free_.empty()) {
+  if (free_.empty() && !vacant_.empty()) {
+    pages_[static_cast<std::size_t>(vacant_.back())].memory = platform::Buffer(options.allocator, page_bytes(), "a KV-cache page");
+    free_.push_back(vacant_.back());
+    vacant_.pop_back();
+  } else if (free_.empty()) {
     if (static_cast<int>(pages_.size()) == max_pages_)
       fail(Status::cache_full, "the KV cache is full: all {} pages of {} rows are in use; remove sequences or make it with a larger n_ctx",
            max_pages_, page_rows);

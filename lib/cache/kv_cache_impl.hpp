@@ -32,6 +32,10 @@ struct RowRef {
   int row;
 };
 
+class StateSink;
+class StateSource;
+struct StateHeader;
+
 }  // namespace cache
 
 class KvCache::Impl {
@@ -85,6 +89,9 @@ class KvCache::Impl {
   void seq_cp(SequenceId from, SequenceId to, Position p0, Position p1);
   void seq_keep(SequenceId seq);
   void seq_add(SequenceId seq, Position p0, Position p1, Position delta);
+  void defrag();
+  void save(cache::StateSink& sink, SequenceId seq) const;
+  void load(cache::StateSource& source, SequenceId seq);
   int reuse_prefix(SequenceId to, std::span<const Token> tokens);
   void clear() noexcept;
   int seq_len(SequenceId seq) const noexcept;
@@ -110,6 +117,11 @@ class KvCache::Impl {
     int last_filled;  ///< rows of the last page
   };
 
+  struct Holder;
+  using Holders = std::vector<Holder>;
+  struct SavePlan;
+  struct Loaded;
+
   int take_page();
   void release_page(int page) noexcept;
   void release(const Sequence& sequence) noexcept;
@@ -118,12 +130,19 @@ class KvCache::Impl {
   std::uint64_t rows_between(const Entry& entry, Position p0, Position p1) const noexcept;
   void check_shift(SequenceId seq, const Sequence& sequence, Position p0, Position p1, Position delta) const;
   void unshare(Sequence& sequence, Position p0, Position p1);
+  static bool held_alike(const Holders& a, const Holders& b) noexcept;
+  void pack(std::span<Holders* const> run) noexcept;
+  void move_row(cache::RowRef from, cache::RowRef to) noexcept;
+  SavePlan plan_save(SequenceId seq) const;
+  void check_state(const cache::StateHeader& header, const std::string& name) const;
+  void read_pages(cache::StateSource& source, Loaded& loaded);
   int prefix_length(const Sequence& sequence, std::span<const Token> tokens) const noexcept;
 
   int max_pages_;
   int used_ = 0;
   std::vector<Page> pages_;
-  std::vector<int> free_;
+  std::vector<int> free_;    // pages that nobody refers to
+  std::vector<int> vacant_;  // the same, without memory
   std::map<SequenceId, Sequence> sequences_;
   std::vector<Undo> undo_;  // of the transaction in work; kept so that a decode allocates nothing
 };
