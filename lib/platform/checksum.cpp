@@ -7,8 +7,11 @@
 namespace mla::platform {
 namespace {
 
-// One-to-one in both arguments. The product carries bits upwards only, the rotation brings them down again.
-std::uint64_t mix(std::uint64_t state, std::uint64_t word) noexcept { return std::rotl((state ^ word) * 0x9e3779b97f4a7c15u, 31); }
+// One-to-one in both arguments. Products carry bits upwards only: of two with a rotation between, each bit of a word reaches far and wide
+// before the next word comes. (The round of xxHash64 has this shape.)
+std::uint64_t mix(std::uint64_t state, std::uint64_t word) noexcept {
+  return std::rotl(state + word * 0xd1b54a32d192ed03u, 31) * 0x9e3779b97f4a7c15u;
+}
 
 // Four lanes, so that four multiplications are in flight.
 template <std::size_t n>
