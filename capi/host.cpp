@@ -121,7 +121,7 @@ AbortCallback adapt(mla_abort_fn abort, void* user_data) {
 }
 
 CacheType cache_type(const mla_cache_type& field, const char* name) {
-  const int value = enum_value(field, MLA_CACHE_TYPE_Q8_0, name);
+  const int value = enum_value(field, MLA_CACHE_TYPE_Q8_ROW, name);
   return value == MLA_CACHE_TYPE_DEFAULT ? CacheType::f16 : static_cast<CacheType>(value - MLA_CACHE_TYPE_F32);
 }
 

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include <mla/kv_cache.hpp>
 
 #include "guard.hpp"
@@ -81,6 +83,48 @@ mla_status mla_kv_cache_seq_keep(mla_kv_cache* cache, mla_sequence_id seq) {
 
 mla_status mla_kv_cache_clear(mla_kv_cache* cache) {
   return guarded(__func__, [&] { checked(cache).clear(); });
+}
+
+mla_status mla_kv_cache_bind(mla_kv_cache* cache, const mla_model* model) {
+  return guarded(__func__, [&] { checked(cache).bind(not_null(model, "model").model->cache_model()); });
+}
+
+mla_status mla_kv_cache_seq_add(mla_kv_cache* cache, mla_sequence_id seq, mla_position p0, mla_position p1, int32_t delta) {
+  return guarded(__func__, [&] { checked(cache).seq_add(seq, p0, p1, delta); });
+}
+
+mla_status mla_kv_cache_defrag(mla_kv_cache* cache) {
+  return guarded(__func__, [&] { checked(cache).defrag(); });
+}
+
+mla_status mla_kv_cache_reuse_prefix(int32_t* n_reused, mla_kv_cache* cache, mla_sequence_id to, const mla_token* tokens, size_t n_tokens) {
+  return guarded(__func__, [&] {
+    clear_out(n_reused);
+    *n_reused = checked(cache).reuse_prefix(to, array(tokens, n_tokens, "tokens"));
+  });
+}
+
+mla_status mla_kv_cache_save(const mla_kv_cache* cache, const char* path, mla_sequence_id seq) {
+  return guarded(__func__, [&] { checked(cache).save(&not_null(path, "path"), seq); });
+}
+
+mla_status mla_kv_cache_save_memory(void** out, size_t* n_bytes, const mla_kv_cache* cache, mla_sequence_id seq) {
+  return guarded(__func__, [&] {
+    clear_out(out);
+    clear_out(n_bytes);
+    const std::vector<std::byte> state = checked(cache).save(seq);
+    *out = new_memory(state.size());
+    std::memcpy(*out, state.data(), state.size());
+    *n_bytes = state.size();
+  });
+}
+
+mla_status mla_kv_cache_load(mla_kv_cache* cache, const char* path, mla_sequence_id seq) {
+  return guarded(__func__, [&] { checked(cache).load(std::string(&not_null(path, "path")), seq); });
+}
+
+mla_status mla_kv_cache_load_memory(mla_kv_cache* cache, const void* state, size_t n_bytes, mla_sequence_id seq) {
+  return guarded(__func__, [&] { checked(cache).load(array(static_cast<const std::byte*>(state), n_bytes, "state"), seq); });
 }
 
 int32_t mla_kv_cache_seq_len(const mla_kv_cache* cache, mla_sequence_id seq) {

@@ -14,8 +14,9 @@ std::vector<std::string> attention_names() {
 }
 
 std::vector<std::string> cache_type_names() {
-  using enum mla::CacheType;
-  return {to_string(f32), to_string(f16), to_string(bf16), to_string(q8_0)};
+  std::vector<std::string> names;
+  for (const mla::CacheType type : mla::all_cache_types) names.emplace_back(to_string(type));
+  return names;
 }
 
 void add_repack_flags(CLI::App& app, ModelFlags& flags) {

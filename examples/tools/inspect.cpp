@@ -59,7 +59,7 @@ std::vector<CacheRow> cache_rows(const FileInfo& info, int n_ctx) {
   std::vector<CacheRow> rows;
   if (!info.cache_shape) return rows;
   for (const auto& [mode, layout] : {std::pair{"auto, deepseek-mla", CacheLayout::latent}, {"deepseek2", CacheLayout::expanded}}) {
-    for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0}) {
+    for (const CacheType type : mla::all_cache_types) {
       mla::KvCacheOptions page;
       page.layout = layout;
       page.type_k = page.type_v = type;

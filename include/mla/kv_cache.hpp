@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include <mla/host.hpp>
 #include <mla/types.hpp>
@@ -19,6 +22,12 @@ struct CacheShape {
   int n_latent = 0;  ///< kv_lora_rank, width of the latent c
 
   bool operator==(const CacheShape&) const = default;
+};
+
+/// What a cache must know of its model beside the shape. Model::cache_model() fills it.
+struct CacheModel {
+  std::vector<double> rope_frequencies;  ///< [n_rope / 2] radians that pair (2i, 2i+1) of a key turns per position, scaling (YaRN) included
+  std::uint64_t fingerprint = 0;         ///< tells models apart; 0: unknown
 };
 
 struct KvCacheOptions {
@@ -52,13 +61,45 @@ class KvCache {
   int n_pages_used() const noexcept;
   int n_pages() const noexcept;
 
+  /// Tells the cache whose rows it holds; a context does so with its model. Needed before seq_add(), and for state files to be refused by
+  /// other models. Throws invalid_argument (another number of frequencies; or the cache holds rows of a model with another fingerprint).
+  void bind(CacheModel model);
+
   /// Removes the positions p0 <= p < p1 of a sequence; p1 < 0 means to its end. True if the sequence had any.
   bool seq_rm(SequenceId seq, Position p0 = 0, Position p1 = -1);
   /// Replaces sequence `to` by a copy of positions p0 <= p < p1 of `from`, sharing pages. Throws invalid_argument if from == to.
   void seq_cp(SequenceId from, SequenceId to, Position p0 = 0, Position p1 = -1);
   /// Removes every sequence but this one.
   void seq_keep(SequenceId seq);
+  /// Context shift: moves the positions p0 <= p < p1 of a sequence (p1 < 0: to its end) by delta, turning the rope part of their keys by as
+  /// much; the part is rounded once more to its type. Pages shared with other sequences are copied first. To drop the oldest rows of a full
+  /// context: seq_rm(seq, 0, n), then seq_add(seq, n, -1, -n).
+  /// Throws Error: invalid_argument (no bind() before; positions below 0, or not in rising order any more), cache_full, out_of_memory; the
+  /// cache is then as it was.
+  void seq_add(SequenceId seq, Position p0, Position p1, Position delta);
   void clear() noexcept;
+
+  /// Packs live rows into as few pages as possible, where pages belong to one sequence or are shared alike by several, and gives all pages that
+  /// are not in use back to the allocator. Throws out_of_memory; the cache is then as it was.
+  void defrag();
+
+  static constexpr SequenceId all_sequences = -1;
+  /// A sequence, or all, as a state that load() reads on any machine: rows, positions, tokens and what the sequences share
+  /// (docs/kv-cache.md). A file is written beside `path` and renamed when it is whole, without waiting for the disk.
+  /// Throws Error: invalid_argument (an empty sequence), io_error, out_of_memory.
+  void save(const std::string& path, SequenceId seq = all_sequences) const;
+  std::vector<std::byte> save(SequenceId seq = all_sequences) const;
+  /// Replaces sequence `seq` by the one that the state holds, or all sequences by all of the state's. Wants free pages for it, beside those
+  /// of what is replaced. A state of another model, shape, layout or row type, or a damaged one, is refused whole.
+  /// Throws Error: bad_file, unsupported (a newer version), invalid_argument (not this cache's, or not one sequence), not_found, io_error,
+  /// cache_full, out_of_memory; the cache is then as it was.
+  void load(const std::string& path, SequenceId seq = all_sequences);
+  void load(std::span<const std::byte> state, SequenceId seq = all_sequences);
+
+  /// Makes sequence `to` the longest beginning of `tokens` (at positions 0, 1, 2, …) that the cache holds in any sequence, sharing its pages,
+  /// and returns how many tokens that is; decode the others behind them. `to` loses what it had beyond that. Rows made from embeddings never
+  /// match. To get the logits of the last token, which must be computed, leave it out. Throws invalid_argument, out_of_memory.
+  int reuse_prefix(SequenceId to, std::span<const Token> tokens);
 
   /// Appends n rows of random values from -1 to 1 to a sequence, behind its last position, as if n tokens had been computed: for
   /// benchmarks, since the cost of attention doesn't depend on the values. The rows come from `seed`; 127 different ones repeat.

@@ -93,7 +93,10 @@ typedef enum mla_cache_type {
   MLA_CACHE_TYPE_F32 = 1,
   MLA_CACHE_TYPE_F16 = 2,
   MLA_CACHE_TYPE_BF16 = 3,
-  MLA_CACHE_TYPE_Q8_0 = 4 /* the rope part stays 16-bit */
+  MLA_CACHE_TYPE_Q8_0 = 4,  /* in this and the following types the rope part stays 16-bit */
+  MLA_CACHE_TYPE_Q6_0 = 5,
+  MLA_CACHE_TYPE_Q4_0 = 6,
+  MLA_CACHE_TYPE_Q8_ROW = 7 /* 8 bits, one scale for a row, or for each head of the expanded layout */
 } mla_cache_type;
 
 typedef enum mla_log_level { MLA_LOG_DEBUG = 0, MLA_LOG_INFO = 1, MLA_LOG_WARNING = 2, MLA_LOG_ERROR = 3 } mla_log_level;
@@ -264,6 +267,10 @@ MLA_API uint64_t mla_kv_cache_row_bytes(const mla_kv_cache *cache);
 MLA_API int32_t mla_kv_cache_n_pages(const mla_kv_cache *cache);
 MLA_API int32_t mla_kv_cache_n_pages_used(const mla_kv_cache *cache);
 
+/* Tells the cache whose rows it holds; mla_context_new() does so. Needed before mla_kv_cache_seq_add(), and for saved states of other models to
+ * be refused. MLA_INVALID_ARGUMENT if the cache holds rows of another model. */
+MLA_API mla_status mla_kv_cache_bind(mla_kv_cache *cache, const mla_model *model);
+
 /* Removes the positions p0 <= p < p1 of a sequence; p1 < 0 means to its end. *removed (may be NULL) tells if it had any. */
 MLA_API mla_status mla_kv_cache_seq_rm(int32_t *removed, mla_kv_cache *cache, mla_sequence_id seq, mla_position p0,
                                        mla_position p1);
@@ -274,6 +281,29 @@ MLA_API mla_status mla_kv_cache_seq_cp(mla_kv_cache *cache, mla_sequence_id from
 MLA_API mla_status mla_kv_cache_seq_keep(mla_kv_cache *cache, mla_sequence_id seq);
 /* Removes every sequence. */
 MLA_API mla_status mla_kv_cache_clear(mla_kv_cache *cache);
+/* Context shift: moves the positions p0 <= p < p1 of a sequence (p1 < 0: to its end) by delta, keys included; shared memory is copied first.
+ * MLA_INVALID_ARGUMENT if positions would fall below 0 or out of order, or nothing has bound the cache to a model; MLA_CACHE_FULL,
+ * _OUT_OF_MEMORY. The cache is then as it was. */
+MLA_API mla_status mla_kv_cache_seq_add(mla_kv_cache *cache, mla_sequence_id seq, mla_position p0, mla_position p1, int32_t delta);
+/* Packs rows into as few pages as possible and gives all pages that are not in use back to the allocator. */
+MLA_API mla_status mla_kv_cache_defrag(mla_kv_cache *cache);
+/* Makes sequence `to` the longest beginning of tokens [n_tokens] (at positions 0, 1, 2, ...) that the cache holds in any sequence, sharing its
+ * memory; *n_reused tells how many tokens that is. Decode the others behind them; leave out the last token if you want its logits. */
+MLA_API mla_status mla_kv_cache_reuse_prefix(int32_t *n_reused, mla_kv_cache *cache, mla_sequence_id to, const mla_token *tokens,
+                                             size_t n_tokens);
+
+/* In the place of a sequence id: all of them. */
+#define MLA_ALL_SEQUENCES (-1)
+/* Writes a sequence, or MLA_ALL_SEQUENCES, to a file that any machine can load; a file of that name is replaced once the new one is whole.
+ * Fails with MLA_INVALID_ARGUMENT (an empty sequence), _IO_ERROR, _NOT_FOUND (no such folder), _OUT_OF_MEMORY. */
+MLA_API mla_status mla_kv_cache_save(const mla_kv_cache *cache, const char *path, mla_sequence_id seq);
+/* The same to memory of *n_bytes bytes: free it with mla_free(). */
+MLA_API mla_status mla_kv_cache_save_memory(void **out, size_t *n_bytes, const mla_kv_cache *cache, mla_sequence_id seq);
+/* Replaces sequence `seq` by the one that was saved, or MLA_ALL_SEQUENCES by all that were. Wants room for it beside what it replaces.
+ * Fails with MLA_BAD_FILE (damaged), _UNSUPPORTED (a newer version), _INVALID_ARGUMENT (of another model, layout or row type, or not one
+ * sequence), _NOT_FOUND, _IO_ERROR, _CACHE_FULL, _OUT_OF_MEMORY; the cache is then as it was. */
+MLA_API mla_status mla_kv_cache_load(mla_kv_cache *cache, const char *path, mla_sequence_id seq);
+MLA_API mla_status mla_kv_cache_load_memory(mla_kv_cache *cache, const void *state, size_t n_bytes, mla_sequence_id seq);
 /* Rows of the sequence; -1 for a NULL cache. */
 MLA_API int32_t mla_kv_cache_seq_len(const mla_kv_cache *cache, mla_sequence_id seq);
 /* Smallest and largest position of the sequence; -1 if it is empty. */

@@ -70,6 +70,8 @@ class Model {
 
   const ModelInfo& info() const noexcept;
   CacheShape cache_shape() const noexcept;
+  /// What KvCache::bind() wants; the fingerprint is made of the metadata, the overrides, the table of tensors and samples of their bytes.
+  CacheModel cache_model() const;
   /// Throws Error(unsupported) if the file has no tokenizer that this version knows; such a model still runs on token ids.
   const Tokenizer& tokenizer() const;
   /// The file's chat template (Jinja), empty if it has none.

@@ -173,7 +173,7 @@ std::size_t absorbed_scratch_floats(const CacheShape& s) noexcept { return std::
 void absorbed_form(const Params& p, const SequenceRows& rows, std::span<float> workspace, platform::Executor& executor) {
   const CacheShape& s = p.shape;
   const Workspace w(s, workspace);
-  const auto attend = p.row_format->key.type == quant::Type::f32 ? attend_tile<FloatMath> : attend_tile<Int16Math>;
+  const auto attend = p.row_format->key.type == CacheType::f32 ? attend_tile<FloatMath> : attend_tile<Int16Math>;
   for (int begin = 0; begin < rows.n_rows; begin += queries_per_block(s)) {
     const Block block(s, rows, begin);
     const auto n_heads = static_cast<std::uint64_t>(s.n_heads);

@@ -85,8 +85,8 @@ class TileLoader {
   // Of a cache row, for one head.
   std::uint64_t bytes_per_row() const noexcept {
     if (scratch_.latent) return p_.row_format->bytes;
-    const auto part = [](const cache::RowPart& row, int count) { return quant::row_bytes(row.type, count); };
-    return part(p_.row_format->key, s_.n_nope) + part(p_.row_format->rope, s_.n_rope) + part(p_.row_format->value, s_.n_value);
+    const cache::RowFormat& row = *p_.row_format;
+    return row.key.bytes(s_.n_nope) + row.rope.bytes(s_.n_rope) + row.value.bytes(s_.n_value);
   }
 
   const Params& p_;
@@ -145,7 +145,7 @@ std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexc
 }
 
 void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor) {
-  const auto attend = p.row_format->key.type == quant::Type::f32 ? attend_head<FloatMath> : attend_head<Int16Math>;
+  const auto attend = p.row_format->key.type == CacheType::f32 ? attend_head<FloatMath> : attend_head<Int16Math>;
   executor.parallel_for(p.shape.n_heads, [&](int head, int thread) { attend(p, rows, head, executor.scratch(thread), executor.ops().thread_laps(thread)); });
   executor.ops().join(Op::attention_wait);
 }

@@ -1,11 +1,15 @@
 // The public KvCache: checks its arguments and passes on.
 #include <mla/kv_cache.hpp>
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "cache/fill_random.hpp"
 #include "cache/kv_cache_impl.hpp"
+#include "cache/state_file.hpp"
 #include "platform/fail.hpp"
+#include "platform/file.hpp"
 
 namespace mla {
 namespace {
@@ -25,6 +29,55 @@ void check(const CacheShape& s, const KvCacheOptions& o) {
 void check_sequence(SequenceId seq) {
   if (seq < 0) fail(Status::invalid_argument, "sequence id {} is negative", seq);
 }
+
+void check_one_or_all(SequenceId seq) {
+  if (seq != KvCache::all_sequences) check_sequence(seq);
+}
+
+// The ends of save() and load(). A damaged state is found by its checksums, so no file waits for the disk.
+class FileSink : public cache::StateSink {
+ public:
+  explicit FileSink(const std::string& path) : file_(path) {}
+  void write(std::span<const std::byte> bytes) override { file_.write(bytes); }
+  void commit() { file_.commit(false); }
+
+ private:
+  platform::FileWriter file_;
+};
+
+class MemorySink : public cache::StateSink {
+ public:
+  void reserve(std::uint64_t n) override { bytes.reserve(static_cast<std::size_t>(n)); }
+  void write(std::span<const std::byte> more) override { bytes.insert(bytes.end(), more.begin(), more.end()); }
+  std::vector<std::byte> bytes;
+};
+
+class FileSource : public cache::StateSource {
+ public:
+  explicit FileSource(const std::string& path) : file_(path) {}
+  void read(std::span<std::byte> bytes) override { file_.read(bytes); }
+  std::uint64_t size() const noexcept override { return file_.size(); }
+  const std::string& name() const noexcept override { return file_.path(); }
+
+ private:
+  platform::FileReader file_;
+};
+
+class MemorySource : public cache::StateSource {
+ public:
+  explicit MemorySource(std::span<const std::byte> bytes) : left_(bytes), size_(bytes.size()) {}
+  void read(std::span<std::byte> bytes) override {
+    std::copy_n(left_.begin(), bytes.size(), bytes.begin());
+    left_ = left_.subspan(bytes.size());
+  }
+  std::uint64_t size() const noexcept override { return size_; }
+  const std::string& name() const noexcept override { return name_; }
+
+ private:
+  std::span<const std::byte> left_;
+  std::uint64_t size_;
+  const std::string name_ = "memory";
+};
 
 }  // namespace
 
@@ -50,6 +103,8 @@ std::uint64_t KvCache::row_bytes() const noexcept { return impl_->page_bytes() /
 int KvCache::n_pages_used() const noexcept { return impl_->pages_used(); }
 int KvCache::n_pages() const noexcept { return impl_->max_pages(); }
 
+void KvCache::bind(CacheModel model) { impl_->bind(std::move(model)); }
+
 bool KvCache::seq_rm(SequenceId seq, Position p0, Position p1) {
   check_sequence(seq);
   return impl_->seq_rm(seq, p0, p1);
@@ -64,6 +119,46 @@ void KvCache::seq_cp(SequenceId from, SequenceId to, Position p0, Position p1) {
 void KvCache::seq_keep(SequenceId seq) {
   check_sequence(seq);
   impl_->seq_keep(seq);
+}
+
+void KvCache::seq_add(SequenceId seq, Position p0, Position p1, Position delta) {
+  check_sequence(seq);
+  impl_->seq_add(seq, p0, p1, delta);
+}
+
+void KvCache::defrag() { impl_->defrag(); }
+
+void KvCache::save(const std::string& path, SequenceId seq) const {
+  check_one_or_all(seq);
+  FileSink file(path);
+  impl_->save(file, seq);
+  file.commit();
+}
+
+std::vector<std::byte> KvCache::save(SequenceId seq) const {
+  check_one_or_all(seq);
+  MemorySink memory;
+  impl_->save(memory, seq);
+  return std::move(memory.bytes);
+}
+
+void KvCache::load(const std::string& path, SequenceId seq) {
+  check_one_or_all(seq);
+  FileSource file(path);
+  impl_->load(file, seq);
+}
+
+void KvCache::load(std::span<const std::byte> state, SequenceId seq) {
+  check_one_or_all(seq);
+  MemorySource memory(state);
+  impl_->load(memory, seq);
+}
+
+int KvCache::reuse_prefix(SequenceId to, std::span<const Token> tokens) {
+  check_sequence(to);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i] < 0) fail(Status::invalid_argument, "token {} of the prefix is {}", i, tokens[i]);
+  return impl_->reuse_prefix(to, tokens);
 }
 
 void KvCache::fill_random(SequenceId seq, int n, std::uint64_t seed) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "platform/fail.hpp"
 
@@ -24,10 +25,23 @@ KvCache::Impl::Impl(const CacheShape& s, const KvCacheOptions& o)
   // All bookkeeping is made up front: later only page memory itself can be missing.
   pages_.reserve(static_cast<std::size_t>(max_pages_));
   free_.reserve(static_cast<std::size_t>(max_pages_));
+  vacant_.reserve(static_cast<std::size_t>(max_pages_));
+}
+
+void KvCache::Impl::bind(CacheModel m) {
+  if (!m.rope_frequencies.empty() && m.rope_frequencies.size() * 2 != static_cast<std::size_t>(shape.n_rope))
+    fail(Status::invalid_argument, "a model with {} rope frequencies, and a cache with {} rope values", m.rope_frequencies.size(), shape.n_rope);
+  if (!sequences_.empty() && model.fingerprint != 0 && m.fingerprint != 0 && model.fingerprint != m.fingerprint)
+    fail(Status::invalid_argument, "the cache holds rows of another model: clear() it first");
+  model = std::move(m);
 }
 
 int KvCache::Impl::take_page() {
-  if (free_.empty()) {
+  if (free_.empty() && !vacant_.empty()) {
+    pages_[static_cast<std::size_t>(vacant_.back())].memory = platform::Buffer(options.allocator, page_bytes(), "a KV-cache page");
+    free_.push_back(vacant_.back());
+    vacant_.pop_back();
+  } else if (free_.empty()) {
     if (static_cast<int>(pages_.size()) == max_pages_)
       fail(Status::cache_full, "the KV cache is full: all {} pages of {} rows are in use; remove sequences or make it with a larger n_ctx",
            max_pages_, page_rows);
@@ -63,6 +77,7 @@ int KvCache::Impl::copy_live_rows(const Entry& from) {
   const Page& source = pages_[static_cast<std::size_t>(from.page)];
   for_each_bit(from.live, [&](int row) {
     target.positions[static_cast<std::size_t>(target.filled)] = source.positions[static_cast<std::size_t>(row)];
+    target.tokens[static_cast<std::size_t>(target.filled)] = source.tokens[static_cast<std::size_t>(row)];
     for (int layer = 0; layer < shape.n_layers; ++layer)
       std::memcpy(this->row({index, target.filled}, layer), this->row({from.page, row}, layer), format.bytes);
     ++target.filled;
@@ -93,7 +108,7 @@ void KvCache::Impl::view(SequenceId seq, Position last, std::vector<cache::PageV
 }
 
 void KvCache::Impl::Transaction::remember(SequenceId seq) {
-  for (const Undo& known : undo_)
+  for (const Undo& known : cache_.undo_)
     if (known.seq == seq) return;
   const Sequence* sequence = cache_.find(seq);
   Undo undo{seq, sequence == nullptr ? 0 : sequence->size(), {}, 0};
@@ -101,10 +116,10 @@ void KvCache::Impl::Transaction::remember(SequenceId seq) {
     undo.last = sequence->back();
     undo.last_filled = cache_.pages_[static_cast<std::size_t>(undo.last.page)].filled;
   }
-  undo_.push_back(undo);
+  cache_.undo_.push_back(undo);
 }
 
-cache::RowRef KvCache::Impl::Transaction::append(SequenceId seq, Position position) {
+cache::RowRef KvCache::Impl::Transaction::append(SequenceId seq, Position position, Token token) {
   if (const Position last = cache_.seq_pos_max(seq); position <= last)
     fail(Status::invalid_argument, "position {} of sequence {} is not behind its last one, {}: remove those with seq_rm first", position,
          seq, last);
@@ -113,30 +128,32 @@ cache::RowRef KvCache::Impl::Transaction::append(SequenceId seq, Position positi
   const auto page_of = [&](const Entry& entry) -> Page& { return cache_.pages_[static_cast<std::size_t>(entry.page)]; };
   if (!entries.empty() && page_of(entries.back()).refs > 1 && std::popcount(entries.back().live) < page_rows) {
     Entry& last = entries.back();  // shared and not full: copy on write
-    replaced_.reserve(replaced_.size() + 1);
-    const int copy = cache_.copy_live_rows(last);
-    replaced_.push_back(last.page);
-    last = {copy, ~std::uint64_t{0} >> (page_rows - std::popcount(last.live))};
+    last = {cache_.copy_live_rows(last), ~std::uint64_t{0} >> (page_rows - std::popcount(last.live))};
   } else if (entries.empty() || page_of(entries.back()).filled == page_rows || page_of(entries.back()).refs > 1) {
-    entries.reserve(entries.size() + 1);
+    entries.reserve(static_cast<std::size_t>(cache_.max_pages_));  // once: a sequence that grows never moves
     entries.push_back({cache_.take_page(), 0});
   }
   Entry& entry = entries.back();
   Page& page = page_of(entry);
   const int row = page.filled++;
   page.positions[static_cast<std::size_t>(row)] = position;
+  page.tokens[static_cast<std::size_t>(row)] = token;
   entry.live |= std::uint64_t{1} << row;
   return {entry.page, row};
 }
 
 void KvCache::Impl::Transaction::commit() noexcept {
-  for (const int page : replaced_) cache_.release_page(page);
+  for (const Undo& undo : cache_.undo_) {
+    if (undo.n_entries == 0) continue;
+    const Entry& now = (*cache_.find(undo.seq))[undo.n_entries - 1];
+    if (now.page != undo.last.page) cache_.release_page(undo.last.page);  // left for a copy
+  }
   committed_ = true;
 }
 
 KvCache::Impl::Transaction::~Transaction() {
   if (committed_) return;
-  for (const Undo& undo : undo_) {
+  for (const Undo& undo : cache_.undo_) {
     const auto found = cache_.sequences_.find(undo.seq);
     if (found == cache_.sequences_.end()) continue;
     Sequence& entries = found->second;
@@ -182,7 +199,7 @@ void KvCache::Impl::seq_cp(SequenceId from, SequenceId to, Position p0, Position
   if (from == to) fail(Status::invalid_argument, "cannot copy sequence {} onto itself", from);
   Sequence copy;
   if (const Sequence* source = find(from)) {
-    copy.reserve(source->size());
+    copy.reserve(static_cast<std::size_t>(max_pages_));
     for (const Entry& entry : *source)
       if (const std::uint64_t rows = rows_between(entry, p0, p1); rows != 0) copy.push_back({entry.page, rows});
   }
@@ -199,6 +216,32 @@ void KvCache::Impl::seq_keep(SequenceId seq) {
     release(item.second);
     return true;
   });
+}
+
+// Rows at the front of the sequence that are the positions 0, 1, 2, … of these tokens.
+int KvCache::Impl::prefix_length(const Sequence& sequence, std::span<const Token> tokens) const noexcept {
+  std::size_t n = 0;
+  for (const Entry& entry : sequence) {
+    const Page& page = pages_[static_cast<std::size_t>(entry.page)];
+    for (std::uint64_t live = entry.live; live != 0; live &= live - 1, ++n) {
+      const auto row = static_cast<std::size_t>(std::countr_zero(live));
+      if (n == tokens.size() || page.positions[row] != static_cast<Position>(n) || page.tokens[row] != tokens[n]) return static_cast<int>(n);
+    }
+  }
+  return static_cast<int>(n);
+}
+
+int KvCache::Impl::reuse_prefix(SequenceId to, std::span<const Token> tokens) {
+  SequenceId best = to;
+  const Sequence* own = find(to);
+  int longest = own == nullptr ? 0 : prefix_length(*own, tokens);
+  for (const auto& [seq, sequence] : sequences_)
+    if (const int length = prefix_length(sequence, tokens); length > longest) best = seq, longest = length;
+  if (best == to)
+    seq_rm(to, longest, -1);
+  else
+    seq_cp(best, to, 0, longest);
+  return longest;
 }
 
 void KvCache::Impl::clear() noexcept {

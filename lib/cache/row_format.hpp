@@ -3,15 +3,18 @@
 #include <cstddef>
 #include <mla/kv_cache.hpp>
 
-#include "quant/types.hpp"
-
 namespace mla::cache {
 
-/// A part of a row: `width` values of a type, from byte `offset`.
+/// A part of a row: `width` values from byte `offset`, in groups that are each written and read as a row of their own: one for each head
+/// where there are heads. A group of q8_row is its values as int8, then their f32 scale; of the other types, blocks one after another.
 struct RowPart {
-  quant::Type type = quant::Type::f32;
-  int width = 0;
+  CacheType type = CacheType::f32;
+  int width = 0;  ///< of all groups
+  int group = 0;  ///< values in a group
   std::size_t offset = 0;
+
+  /// Of `count` values, whole groups or, except in q8_row, whole blocks.
+  std::size_t bytes(int count) const;
 };
 
 /// Latent row: key = c [n_latent], rope = k_pe [n_rope], no value.
@@ -27,7 +30,7 @@ struct RowFormat {
 /// Stores `part.width` floats in the part's type.
 void write_part(const RowPart& part, const float* values, std::byte* row);
 
-/// Reads `count` values of a part from the `first`-th on; both multiples of the type's block size.
+/// Reads `count` values of a part from the `first`-th on; both multiples of the type's block size, or in q8_row of the group.
 void read_part(const RowPart& part, const std::byte* row, int first, int count, float* values) noexcept;
 
 }  // namespace mla::cache

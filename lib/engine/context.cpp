@@ -54,6 +54,8 @@ class Context::Impl {
         pool(o.thread_pool ? o.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), o.pin_threads, model->impl().loaded.numa.get())),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
         forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
+    cache->bind(model->cache_model());
+    pages.reserve(static_cast<std::size_t>(cache->n_pages()));
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
     if (o.time_ops) executor.ops().enable(pool->n_threads());
   }
@@ -88,7 +90,9 @@ class Context::Impl {
   std::vector<SequenceId> sequence_ids;
   std::vector<cache::RowRef> rows;
   std::vector<int> logit_rows;
+  std::vector<int> place;  // [ubatch] row of the ubatch that a row of the batch became
   std::vector<cache::PageView> pages;
+  std::vector<std::size_t> page_ends;  // [sequences] in `pages`
   std::vector<attention::SequenceRows> sequences;
 };
 
@@ -159,31 +163,29 @@ void Context::Impl::order_by_sequence(const Batch& batch, int begin, int end) {
 
 // Runs of equal sequence id, each with the pages that its last query may see.
 void Context::Impl::view_sequences() {
-  sequences.clear();
-  pages.clear();
-  std::vector<std::pair<std::size_t, std::size_t>> ranges;
+  sequences.clear(), pages.clear(), page_ends.clear();
   for (std::size_t first = 0; first < sequence_ids.size();) {
     std::size_t end = first;
     while (end < sequence_ids.size() && sequence_ids[end] == sequence_ids[first]) ++end;
-    const std::size_t page = pages.size();
     cache->impl().view(sequence_ids[first], positions[end - 1], pages);
-    ranges.emplace_back(page, pages.size() - page);
+    page_ends.push_back(pages.size());
     sequences.push_back({static_cast<int>(first), static_cast<int>(end - first), {}});
     first = end;
   }
-  for (std::size_t i = 0; i < sequences.size(); ++i)  // only now: `pages` has stopped moving
-    sequences[i].pages = std::span<const cache::PageView>(pages).subspan(ranges[i].first, ranges[i].second);
+  for (std::size_t i = 0, begin = 0; i < sequences.size(); begin = page_ends[i++])  // only now: `pages` has stopped moving
+    sequences[i].pages = std::span<const cache::PageView>(pages).subspan(begin, page_ends[i] - begin);
 }
 
 void Context::Impl::run_ubatch(const Batch& batch, int begin, int end, KvCache::Impl::Transaction& transaction) {
   executor.use_threads(end - begin == 1 ? threads.generation : threads.batch);
   order_by_sequence(batch, begin, end);
   rows.clear();
-  for (std::size_t i = 0; i < positions.size(); ++i) rows.push_back(transaction.append(sequence_ids[i], positions[i]));
+  for (std::size_t i = 0; i < positions.size(); ++i)
+    rows.push_back(transaction.append(sequence_ids[i], positions[i], tokens.empty() ? cache::no_token : tokens[i]));
   view_sequences();
 
   // Rows of the ubatch that want logits, in the batch's order: their logits are then neighbours in `logit_memory`.
-  std::vector<int> place(order.size());
+  place.resize(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) place[static_cast<std::size_t>(order[i] - begin)] = static_cast<int>(i);
   int first_logit = -1;
   for (int i = begin; i < end; ++i) {

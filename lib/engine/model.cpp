@@ -2,6 +2,7 @@
 #include <mla/error.hpp>
 
 #include "engine/model_impl.hpp"
+#include "layers/rope.hpp"
 #include "model/repack.hpp"
 #include "model/vocabulary.hpp"
 #include "platform/cpu.hpp"
@@ -61,6 +62,7 @@ std::shared_ptr<const Model> Model::load_memory(std::span<const std::byte> bytes
 
 const ModelInfo& Model::info() const noexcept { return impl_->info; }
 CacheShape Model::cache_shape() const noexcept { return impl_->loaded.config.shape; }
+CacheModel Model::cache_model() const { return {layers::Rope(impl_->loaded.config.rope).frequencies(), impl_->loaded.fingerprint}; }
 const std::string& Model::chat_template() const noexcept { return impl_->chat_template; }
 
 const Tokenizer& Model::tokenizer() const {

@@ -1,5 +1,6 @@
 // From a GGUF file to a LoadedModel.
 #include "model/derive.hpp"
+#include "model/fingerprint.hpp"
 #include "model/repack.hpp"
 #include "model/tensor_reader.hpp"
 #include "platform/fail.hpp"
@@ -125,6 +126,7 @@ LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   if (options.numa != Numa::none) model.numa = platform::plan_numa(options.numa, platform::this_topology());
   model.config = read_config(model.file, options.overrides, options.log.get());
   Loader(model, options).run();
+  model.fingerprint = fingerprint(model.file, options.overrides);  // before weights are repacked in place
   repack(model, options);
   for (const format::TensorInfo& tensor : model.file.tensors()) {
     std::uint64_t n = 1;

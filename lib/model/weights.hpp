@@ -44,6 +44,7 @@ struct LoadedModel {
   std::vector<platform::Buffer> copies;   ///< of `repacked`, on all nodes but the first, under Numa::replicate
   platform::Replicas replicas;            ///< the same as executors want it
   std::uint64_t n_parameters = 0;
+  std::uint64_t fingerprint = 0;  ///< of the file and the overrides (model/fingerprint.hpp)
 };
 
 /// Throws Error that names the file and the key or tensor; nothing is left behind.

@@ -65,6 +65,9 @@ const char* to_string(CacheType type) noexcept {
     case CacheType::f16: return "f16";
     case CacheType::bf16: return "bf16";
     case CacheType::q8_0: return "q8_0";
+    case CacheType::q6_0: return "q6_0";
+    case CacheType::q4_0: return "q4_0";
+    case CacheType::q8_row: return "q8_row";
   }
   return "unknown";
 }
@@ -88,9 +91,9 @@ AttentionMode parse_attention_mode(std::string_view name) {
 }
 
 CacheType parse_cache_type(std::string_view name) {
-  for (const auto type : {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0})
+  for (const CacheType type : all_cache_types)
     if (name == to_string(type)) return type;
-  fail(Status::invalid_argument, "unknown cache type '{}': use f32, f16, bf16 or q8_0", name);
+  fail(Status::invalid_argument, "unknown cache type '{}': use f32, f16, bf16, q8_0, q6_0, q4_0 or q8_row", name);
 }
 
 Numa parse_numa(std::string_view name) {

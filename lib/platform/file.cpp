@@ -128,6 +128,20 @@ void FileView::swap(FileView& other) noexcept {
   std::swap(memory_, other.memory_);
 }
 
+FileReader::FileReader(const std::string& path) : path_(path), fd_(::open(path.c_str(), open_flags)) {
+  if (fd_ < 0) fail_errno("open", path);
+  try {
+    size_ = regular_file_size(fd_, path);
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
+}
+
+FileReader::~FileReader() { ::close(fd_); }
+
+void FileReader::read(std::span<std::byte> bytes) { read_exactly(fd_, bytes.data(), bytes.size(), path_); }
+
 constexpr std::size_t write_buffer_bytes = std::size_t{1} << 20;
 
 FileWriter::FileWriter(const std::string& path) : path_(path), part_(path), buffer_(new std::byte[write_buffer_bytes]) {
@@ -149,6 +163,12 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
+  if (bytes.size() >= write_buffer_bytes) {  // no use in a copy
+    flush();
+    write_through(bytes);
+    position_ += bytes.size();
+    return;
+  }
   while (!bytes.empty()) {
     const std::size_t n = std::min(bytes.size(), write_buffer_bytes - buffered_);
     std::memcpy(buffer_.get() + buffered_, bytes.data(), n);
@@ -159,19 +179,20 @@ void FileWriter::write(std::span<const std::byte> bytes) {
   }
 }
 
-void FileWriter::flush() {
-  for (std::size_t done = 0; done < buffered_;) {
-    const ssize_t n = ::write(fd_, buffer_.get() + done, buffered_ - done);
+void FileWriter::flush() { write_through({buffer_.get(), std::exchange(buffered_, 0)}); }
+
+void FileWriter::write_through(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_errno("write", path_);
-    done += static_cast<std::size_t>(n);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
-  buffered_ = 0;
 }
 
-void FileWriter::commit() {
+void FileWriter::commit(bool durable) {
   flush();
-  if (::fsync(fd_) != 0 && errno != EINVAL) fail_errno("write", path_);  // EINVAL: a pipe or the like
+  if (durable && ::fsync(fd_) != 0 && errno != EINVAL) fail_errno("write", path_);  // EINVAL: a pipe or the like
   const int closed = ::close(std::exchange(fd_, -1));
   if (closed != 0 || (!target_.empty() && ::rename(part_.c_str(), target_.c_str()) != 0)) {
     const int error = errno;

@@ -49,6 +49,23 @@ class FileView {
   Buffer memory_;
 };
 
+/// A regular file read from its beginning on, straight into where its bytes belong. Throws like FileView.
+class FileReader {
+ public:
+  explicit FileReader(const std::string& path);
+  ~FileReader();
+  FileReader(const FileReader&) = delete;
+  FileReader& operator=(const FileReader&) = delete;
+  const std::string& path() const noexcept { return path_; }
+  std::uint64_t size() const noexcept { return size_; }
+  void read(std::span<std::byte> bytes);  ///< the next ones
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+};
+
 /// Writes `path`.part and renames it to `path` on commit(); without commit() nothing stays behind. Where `path` is a link, its
 /// target is what is replaced; a device or pipe is written in place. Throws Error(io_error) that names the file, also when
 /// the disk is full.
@@ -61,10 +78,12 @@ class FileWriter {
   void write(std::span<const std::byte> bytes);
   void write(const void* data, std::size_t bytes) { write({static_cast<const std::byte*>(data), bytes}); }
   std::uint64_t position() const noexcept { return position_; }
-  void commit();
+  /// `durable`: also waits for the disk, so that a power cut leaves the old file or the new one. Without it, it may leave a damaged one.
+  void commit(bool durable = true);
 
  private:
   void flush();
+  void write_through(std::span<const std::byte> bytes);
   std::string path_;    // as the caller named it
   std::string target_;  // what part_ is renamed to; empty: part_ is written in place
   std::string part_;

@@ -35,7 +35,7 @@ std::vector<std::string> rows_of(const KvCache& cache, SequenceId seq) {
 
 TEST_CASE("random rows: positions go on, values are finite and spread over -1 to 1") {
   for (const CacheLayout layout : {CacheLayout::latent, CacheLayout::expanded})
-    for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0}) {
+    for (const CacheType type : all_cache_types) {
       KvCache cache(shape, {.layout = layout, .n_ctx = 256, .type_k = type, .type_v = type});
       cache.fill_random(5, 100);
       cache.fill_random(5, 50);

@@ -56,14 +56,17 @@ TEST_CASE("mla-inspect --json has the figures that the file and the cache's layo
   int n_rows = 0;
   for (const auto& row : info["cache"]) {
     const auto values = layers * (row["attention"] == "deepseek2" ? expanded : latent);
-    const auto rope_values = layers * rope;  // stay 16-bit in q8_0 rows
+    const auto rope_values = layers * rope, blocks = (values - rope_values) / 32;  // rope values stay 16-bit in quantised rows
+    const auto scales = layers * (row["attention"] == "deepseek2" ? 2 * heads : 1);
     const std::map<std::string, std::uint64_t> expected{{"f32", 4 * values}, {"f16", 2 * values}, {"bf16", 2 * values},
-                                                        {"q8_0", (values - rope_values) / 32 * 34 + 2 * rope_values}};
+                                                        {"q8_0", blocks * 34 + 2 * rope_values}, {"q6_0", blocks * 26 + 2 * rope_values},
+                                                        {"q4_0", blocks * 18 + 2 * rope_values},
+                                                        {"q8_row", blocks * 32 + 4 * scales + 2 * rope_values}};
     CHECK(row["bytes_per_token"] == expected.at(row["cache_type"]));
     CHECK(row["bytes"] == row["n_ctx"].get<std::uint64_t>() * row["bytes_per_token"].get<std::uint64_t>());
     ++n_rows;
   }
-  CHECK(n_rows == 8);
+  CHECK(n_rows == 14);
 }
 
 TEST_CASE("mla-inspect: a split model from any of its parts, and that model runs") {

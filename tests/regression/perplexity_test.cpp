@@ -19,7 +19,6 @@ using quant::Type;
 namespace {
 
 constexpr AttentionMode modes[] = {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla};
-constexpr CacheType cache_types[] = {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0};
 constexpr int n_tokens = 512, first_scored = 32, n_scored = n_tokens - 1 - first_scored;
 
 constexpr Type all_types[] = {Type::f32,  Type::f16,  Type::bf16, Type::q4_0, Type::q4_1, Type::q5_0,   Type::q5_1,  Type::q8_0,
@@ -92,6 +91,9 @@ double rounding_of(CacheType type) {
     case CacheType::f16: return half_step_f16;
     case CacheType::bf16: return half_step_bf16;
     case CacheType::q8_0: return eight_bits(3);  // of 32 values
+    case CacheType::q6_0: return eight_bits(3) * 127 / 32;
+    case CacheType::q4_0: return eight_bits(3) * 127 / 8;
+    case CacheType::q8_row: return eight_bits(8);  // of a whole row
   }
   return 0;
 }
@@ -126,7 +128,7 @@ TEST_CASE("perplexity stays within a type's rounding: every cache type and mode,
   CHECK(std::exp(reference) < 60);
   CHECK(f32.rounding == 0);  // the demo model's values are those of F16
   for (const AttentionMode mode : modes)
-    for (const CacheType cache : cache_types) check(reference, f32, mode, cache);
+    for (const CacheType cache : all_cache_types) check(reference, f32, mode, cache);
   for (const Type type : {Type::f16, Type::bf16, Type::q8_0, Type::q4_k}) check(reference, Variant::of(type), AttentionMode::automatic, CacheType::f16);
 }
 
@@ -135,7 +137,7 @@ TEST_CASE("perplexity stays within a type's rounding: every weight type with eve
   for (const Type type : all_types) {
     const Variant variant = Variant::of(type);
     for (const AttentionMode mode : modes)
-      for (const CacheType cache : cache_types) check(reference, variant, mode, cache);
+      for (const CacheType cache : all_cache_types) check(reference, variant, mode, cache);
   }
 }
 

@@ -38,6 +38,8 @@ void dequantize_q5_1(const void* blocks, float* out, std::int64_t n) noexcept;
 void dequantize_q6_0(const void* blocks, float* out, std::int64_t n) noexcept;
 void dequantize_mxfp4(const void* blocks, float* out, std::int64_t n) noexcept;
 void dequantize_q8_0(const void* blocks, float* out, std::int64_t n) noexcept;
+void quantize_q4_0(const float* in, void* blocks, std::int64_t n) noexcept;
+void quantize_q6_0(const float* in, void* blocks, std::int64_t n) noexcept;
 void quantize_q8_0(const float* in, void* blocks, std::int64_t n) noexcept;
 
 // k_quants.cpp

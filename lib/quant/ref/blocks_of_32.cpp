@@ -1,5 +1,6 @@
 // Q4_0, Q4_1, Q5_0, Q5_1, Q6_0, Q8_0, MXFP4: 32 values that share one scale, and in the _1 formats one minimum.
 // Of the 16 bytes of nibbles, the low ones are values 0 to 15 and the high ones 16 to 31.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -26,6 +27,28 @@ void dequantize_nibbles(const void* blocks, float* out, std::int64_t n) noexcept
   }
 }
 
+// The value that is furthest from zero; a NaN if there is one.
+float extreme_of(const float* in) noexcept {
+  float extreme = in[0];
+  for (int j = 0; j < 32; ++j) {
+    if (std::isnan(in[j])) return in[j];
+    if (std::fabs(in[j]) > std::fabs(extreme)) extreme = in[j];
+  }
+  return extreme;
+}
+
+// Quants 0 … 2·offset-1 of a block whose extreme value becomes 0, and its scale as f16. Blocks of zeros, or so small that 1/d overflows,
+// get quants that mean zero; so do those with an infinity or NaN, which the scale then turns into NaN when they are read.
+std::uint16_t quantize_block(const float* in, int offset, std::uint8_t* quants) noexcept {
+  const float d = extreme_of(in) / static_cast<float>(-offset), inverse = d == 0.0f ? 0.0f : 1.0f / d;
+  const bool usable = std::isfinite(d) && std::isfinite(inverse);
+  for (int j = 0; j < 32; ++j) {  // in double, the sum is the same whether or not it is fused
+    const double scaled = usable ? static_cast<double>(in[j]) * static_cast<double>(inverse) : 0.0;
+    quants[j] = static_cast<std::uint8_t>(std::min(2 * offset - 1, static_cast<int>(scaled + (offset + 0.5))));
+  }
+  return f32_to_f16(d);
+}
+
 }  // namespace
 
 void dequantize_q4_0(const void* blocks, float* out, std::int64_t n) noexcept { dequantize_nibbles<4, false>(blocks, out, n); }
@@ -42,6 +65,28 @@ void dequantize_q6_0(const void* blocks, float* out, std::int64_t n) noexcept {
       out[i + j] = d * static_cast<float>(((nibbles & 15) | (high & 3) << 4) - 32);
       out[i + j + 16] = d * static_cast<float>((nibbles >> 4 | (high >> 2 & 3) << 4) - 32);
     }
+  }
+}
+
+void quantize_q4_0(const float* in, void* blocks, std::int64_t n) noexcept {
+  auto* block = static_cast<std::uint8_t*>(blocks);
+  for (std::int64_t i = 0; i < n; i += 32, block += 18) {
+    std::uint8_t q[32];
+    const std::uint16_t d = quantize_block(in + i, 8, q);
+    std::memcpy(block, &d, sizeof d);
+    for (int j = 0; j < 16; ++j) block[2 + j] = static_cast<std::uint8_t>(q[j] | q[j + 16] << 4);
+  }
+}
+
+void quantize_q6_0(const float* in, void* blocks, std::int64_t n) noexcept {
+  auto* block = static_cast<std::uint8_t*>(blocks);
+  for (std::int64_t i = 0; i < n; i += 32, block += 26) {
+    std::uint8_t q[32];
+    const std::uint16_t d = quantize_block(in + i, 32, q);
+    std::memcpy(block, &d, sizeof d);
+    for (int j = 0; j < 8; ++j)
+      block[2 + j] = static_cast<std::uint8_t>(q[j] >> 4 | q[j + 16] >> 4 << 2 | q[j + 8] >> 4 << 4 | q[j + 24] >> 4 << 6);
+    for (int j = 0; j < 16; ++j) block[10 + j] = static_cast<std::uint8_t>((q[j] & 15) | (q[j + 16] & 15) << 4);
   }
 }
 

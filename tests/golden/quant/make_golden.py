@@ -129,9 +129,12 @@ def main():
         values = dequantize(halves.view(np.uint8), Type[name]).astype("<f4")
         write(folder / f"{name}.bin", halves.size, halves, values)
     rows = rows_to_quantize(rng)
-    for name in ("F16", "BF16", "Q8_0"):
+    largest = np.abs(rows.reshape(-1, 32)).max(axis=1)
+    regular = rows.reshape(-1, 32)[(largest == 0) | (largest > 1e-37)].ravel()  # below, the package's 1/d is infinite
+    for name in ("F16", "BF16", "Q4_0", "Q8_0"):
+        values = regular if name == "Q4_0" else rows
         with np.errstate(all="ignore"):
-            write(folder / f"{name}_rows.bin", rows.size, rows, quantize(rows, Type[name]))
+            write(folder / f"{name}_rows.bin", values.size, values, quantize(values, Type[name]))
     for name in [*CODEBOOKS, "MXFP4"]:
         blocks = mxfp4_blocks(rng) if name == "MXFP4" else codebook_blocks(name, rng)
         with np.errstate(over="ignore"):
