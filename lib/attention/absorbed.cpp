@@ -85,12 +85,20 @@ struct TaskScratch {
         tile(scratch, step_pages * cache::page_rows, {s.n_latent, s.n_rope}, s.n_latent, true, row_tile) {}
 };
 
+
+// Rows lie page by page, and a processor doesn't look ahead across the pages of memory.
+void prefetch_rows(const KeyTile& keys, int first, int n, std::size_t row_bytes) {
+  for (int i = first; i < std::min(first + n, keys.n); ++i)
+    for (std::size_t at = 0; at < row_bytes; at += 64) __builtin_prefetch(keys.rows[static_cast<std::size_t>(i)] + at);
+}
+
 template <typename Math>
 void load_keys(const Params& p, const KeyTile& keys, typename Math::Tile& tile) {
   tile.begin(keys.n);
   const StoredRows latents{keys.rows.data(), &p.row_format->key, 0, p.shape.n_latent}, ropes{keys.rows.data(), &p.row_format->rope, 0, p.shape.n_rope};
   for (int at = 0; at < keys.n; at += Math::key_step) {
     const int n = std::min(Math::key_step, keys.n - at);
+    prefetch_rows(keys, at + Math::key_step, Math::key_step, p.row_format->bytes);
     tile.set_first(at, n, latents.from(at));
     tile.set_second(at, n, ropes.from(at));
   }
@@ -108,7 +116,7 @@ void attend_tile(const Params& p, const Block& block, std::span<const cache::Pag
   TaskScratch<Math> task(scratch, s);
 
   std::fill_n(states, n, SoftmaxState{});
-  std::fill_n(out, row_tile * result_stride(s.n_latent), 0.0f);
+  std::fill_n(out, (n + 3) / 4 * 4 * result_stride(s.n_latent), 0.0f);
   task.queries.set(0, n, w.queries + first_row * width, width);
   for (std::size_t first = 0; first < pages.size(); first += step_pages) {
     const KeyTile keys(pages.subspan(first, std::min<std::size_t>(step_pages, pages.size() - first)), p.layer_offset, p.row_format->bytes, position(n - 1));

@@ -42,10 +42,21 @@ auto round_floats(const float* x, std::int64_t ldx, int width) {
   return [=](std::int64_t i, std::int16_t* out) { return active_int16_kernels().round(x + i * ldx, width, out); };
 }
 
+kernels::Int16Kernels::RoundStoredFn kernel_of(const StoredRows& x) {
+  const kernels::Int16Kernels& kernels = active_int16_kernels();
+  if (x.width % int16_columns != 0) return nullptr;
+  switch (x.part->type) {
+    case CacheType::f16: return kernels.round_f16;
+    case CacheType::q8_0: return x.width % 32 == 0 ? kernels.round_q8_0 : nullptr;
+    case CacheType::q8_row: return x.width == x.part->group ? kernels.round_q8_row : nullptr;
+    default: return nullptr;
+  }
+}
+
 // Formats that have no kernel are read into the memory of a row first.
 auto round_stored(const StoredRows& x, float* row) {
-  const auto kernel = x.width % 16 == 0 ? active_int16_kernels().find_round(x.part->type) : nullptr;
-  const std::size_t offset = x.part->offset + (kernel == nullptr ? 0 : quant::row_bytes(x.part->type, x.first));
+  const auto kernel = kernel_of(x);
+  const std::size_t offset = x.part->offset + x.part->bytes(x.first);
   return [=](std::int64_t i, std::int16_t* out) {
     if (kernel != nullptr) return kernel(x.rows[i] + offset, x.width, out);
     cache::read_part(*x.part, x.rows[i], x.first, x.width, row);

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "platform/cpu.hpp"
-#include "quant/gguf_type.hpp"
 
 namespace mla::kernels {
 
@@ -56,9 +55,11 @@ struct Int16Softmax {
 struct Int16Kernels {
   /// Rounds x [n] to integers and returns the scale: x ≈ scale · out. Every group of them keeps to int16_norm.
   float (*round)(const float* x, std::int64_t n, std::int16_t* out) noexcept;
-  /// The same for a row that is stored in a format; nullptr: of this format floats must be made first. n: whole blocks, a multiple of 16.
+  /// The same for a row that is stored in a format, n a multiple of 16; nullptr: floats must be made of it first.
   using RoundStoredFn = float (*)(const std::byte* x, std::int64_t n, std::int16_t* out) noexcept;
-  RoundStoredFn (*find_round)(quant::Type type) noexcept;
+  RoundStoredFn round_f16;
+  RoundStoredFn round_q8_0;    ///< n a multiple of 32
+  RoundStoredFn round_q8_row;  ///< n int8 values, then their f32 scale
   /// Rows of n_pairs pairs, ld apart, into a panel of 4 or of 16.
   void (*interleave4)(const std::int16_t* rows, std::int64_t ld, std::int64_t n_pairs, std::int16_t* panel) noexcept;
   void (*interleave16)(const std::int16_t* rows, std::int64_t ld, std::int64_t n_pairs, std::int16_t* panel) noexcept;

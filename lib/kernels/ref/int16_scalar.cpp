@@ -78,6 +78,6 @@ void softmax(Int16Softmax& row) noexcept {
 }  // namespace
 
 namespace scalar {
-const Int16Kernels int16 = {round_row, [](quant::Type) noexcept -> Int16Kernels::RoundStoredFn { return nullptr; }, interleave<int16_rows>, interleave<int16_columns>, pair_rows, multiply, softmax};
+const Int16Kernels int16 = {round_row, nullptr, nullptr, nullptr, interleave<int16_rows>, interleave<int16_columns>, pair_rows, multiply, softmax};
 }
 }  // namespace mla::kernels

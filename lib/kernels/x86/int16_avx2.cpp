@@ -45,27 +45,26 @@ inline void store_int16(int16_t* out, I x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = all[i];
 }
 
-/// What the scale of a rounded row depends on, gathered eight values at a time. The norm of the worst group is taken lane by lane: no
-/// less than it is, and little more.
+/// The squares that the scale of a rounded row depends on, summed up lane by lane. Of its groups the largest sum of each lane counts: a norm
+/// is no larger than these together, and a value no larger than the root of one of them.
 class RowSize {
  public:
-  void add(Floats x) {
-    largest_ = _mm256_max_ps(largest_, _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x));
-    group_ = _mm256_fmadd_ps(x, x, group_);
-  }
-  void add_squares(Floats squares, Floats largest) { group_ = _mm256_add_ps(group_, squares), largest_ = _mm256_max_ps(largest_, largest); }
+  /// `chain`: 0 to 3; sums in turn don't wait for each other.
+  void add(int chain, Floats x) { group_[chain] = _mm256_fmadd_ps(x, x, group_[chain]); }
+  void add_squares(int chain, Floats squares) { group_[chain] = _mm256_add_ps(group_[chain], squares); }
   void end_group() {
-    sum_ = _mm256_add_ps(sum_, group_), worst_ = _mm256_max_ps(worst_, group_);
-    group_ = _mm256_setzero_ps();
+    const Floats group = _mm256_add_ps(_mm256_add_ps(group_[0], group_[1]), _mm256_add_ps(group_[2], group_[3]));
+    sum_ = _mm256_add_ps(sum_, group), worst_ = _mm256_max_ps(worst_, group);
+    for (Floats& chain : group_) chain = _mm256_setzero_ps();
   }
   float scale() const {
     const float sum = sum_of(sum_);  // unlike a maximum, a sum keeps what isn't a number
-    const float by_value = max_of(largest_) / int16_largest, by_norm = _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(sum_of(worst_)))) / int16_norm;
-    return sum - sum == 0.0f ? (by_value > by_norm ? by_value : by_norm) : __builtin_nanf("");
+    const float norm2 = sum_of(worst_) / (int16_norm * int16_norm), value2 = max_of(worst_) / (int16_largest * int16_largest);
+    return sum - sum == 0.0f ? _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(norm2 > value2 ? norm2 : value2))) : __builtin_nanf("");
   }
 
  private:
-  Floats largest_ = _mm256_setzero_ps(), group_ = largest_, worst_ = largest_, sum_ = largest_;
+  Floats group_[4] = {}, worst_ = _mm256_setzero_ps(), sum_ = worst_;
 };
 
 inline void store_zeros(int16_t* out, int64_t n) {
@@ -74,11 +73,15 @@ inline void store_zeros(int16_t* out, int64_t n) {
 
 float round_row(const float* x, int64_t n, int16_t* out) noexcept {
   RowSize size;
-  for (int64_t i = 0; i < n; i += 8) {
-    size.add(load_floats(x + i, n - i));
-    if (i % int16_group == int16_group - 8) size.end_group();
+  for (int64_t first = 0; first < n; first += int16_group) {
+    const int64_t end = smaller(n, first + int16_group);
+    int64_t i = first;
+    for (; i + 32 <= end; i += 32)
+#pragma GCC unroll 4
+      for (int chain = 0; chain < 4; ++chain) size.add(chain, _mm256_loadu_ps(x + i + 8 * chain));
+    for (; i < end; i += 8) size.add(0, load_floats(x + i, end - i));
+    size.end_group();
   }
-  size.end_group();
   const float scale = size.scale(), inverse = int16_inverse(scale);
   if (inverse == 0.0f) return store_zeros(out, n), scale;
   const Floats factor = _mm256_set1_ps(inverse);
@@ -93,7 +96,12 @@ float round_f16(const std::byte* x, int64_t n, int16_t* out) noexcept {
   const auto values = [&](int64_t i) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(x + 2 * i))); };
   RowSize size;
   for (int64_t first = 0; first < n; first += int16_group) {
-    for (int64_t i = first; i < smaller(n, first + int16_group); i += 8) size.add(values(i));
+    const int64_t end = smaller(n, first + int16_group);
+    int64_t i = first;
+    for (; i + 32 <= end; i += 32)
+#pragma GCC unroll 4
+      for (int chain = 0; chain < 4; ++chain) size.add(chain, values(i + 8 * chain));
+    for (; i < end; i += 8) size.add(0, values(i));
     size.end_group();
   }
   const float scale = size.scale(), inverse = int16_inverse(scale);
@@ -112,13 +120,19 @@ float round_q8_0(const std::byte* x, int64_t n, int16_t* out) noexcept {
     return _cvtsh_ss(bits);
   };
   const auto sixteen = [&](int64_t i) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x + i / block * block_bytes + 2 + i % block))); };
-  RowSize size;
-  for (int64_t i = 0; i < n; i += block) {
+  const auto squares = [&](int64_t i) {
     const I a = sixteen(i), b = sixteen(i + 16);
-    const Floats d = _mm256_set1_ps(scale_at(i)), squares = _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(a, a), _mm256_madd_epi16(b, b)));
-    size.add_squares(_mm256_mul_ps(_mm256_mul_ps(d, d), squares), _mm256_mul_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), d), _mm256_set1_ps(128.0f)));
-    if (i % int16_group == int16_group - block) size.end_group();
+    const Floats d = _mm256_set1_ps(scale_at(i));
+    return _mm256_mul_ps(_mm256_mul_ps(d, d), _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(a, a), _mm256_madd_epi16(b, b))));
+  };
+  RowSize size;
+  int64_t first = 0;
+  for (; first + int16_group <= n; first += int16_group) {
+#pragma GCC unroll 4
+    for (int chain = 0; chain < 4; ++chain) size.add_squares(chain, squares(first + block * chain));
+    size.end_group();
   }
+  for (; first < n; first += block) size.add_squares(0, squares(first));
   size.end_group();
   const float scale = size.scale(), inverse = int16_inverse(scale);
   if (inverse == 0.0f) return store_zeros(out, n), scale;
@@ -129,8 +143,12 @@ float round_q8_0(const std::byte* x, int64_t n, int16_t* out) noexcept {
   return scale;
 }
 
-Int16Kernels::RoundStoredFn find_round(quant::Type type) noexcept {
-  return type == quant::Type::f16 ? round_f16 : type == quant::Type::q8_0 ? round_q8_0 : nullptr;
+// Nothing to round: the bytes are integers of the row already, and far from every limit.
+float round_q8_row(const std::byte* x, int64_t n, int16_t* out) noexcept {
+  for (int64_t i = 0; i < n; i += 16) store(out + i, _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x + i))));
+  float scale;
+  __builtin_memcpy(&scale, x + n, sizeof scale);
+  return scale;
 }
 
 inline int pair_at(const int16_t* p) {
@@ -276,6 +294,6 @@ void softmax(Int16Softmax& row) noexcept {
 }  // namespace
 
 namespace avx2 {
-const Int16Kernels int16 = {round_row, find_round, interleave4, interleave16, pair_rows, multiply, softmax};
+const Int16Kernels int16 = {round_row, round_f16, round_q8_0, round_q8_row, interleave4, interleave16, pair_rows, multiply, softmax};
 }
 }  // namespace mla::kernels
