@@ -86,19 +86,12 @@ struct TaskScratch {
 };
 
 
-// Rows lie page by page, and a processor doesn't look ahead across the pages of memory.
-void prefetch_rows(const KeyTile& keys, int first, int n, std::size_t row_bytes) {
-  for (int i = first; i < std::min(first + n, keys.n); ++i)
-    for (std::size_t at = 0; at < row_bytes; at += 64) __builtin_prefetch(keys.rows[static_cast<std::size_t>(i)] + at);
-}
-
 template <typename Math>
 void load_keys(const Params& p, const KeyTile& keys, typename Math::Tile& tile) {
   tile.begin(keys.n);
   const StoredRows latents{keys.rows.data(), &p.row_format->key, 0, p.shape.n_latent}, ropes{keys.rows.data(), &p.row_format->rope, 0, p.shape.n_rope};
   for (int at = 0; at < keys.n; at += Math::key_step) {
     const int n = std::min(Math::key_step, keys.n - at);
-    prefetch_rows(keys, at + Math::key_step, Math::key_step, p.row_format->bytes);
     tile.set_first(at, n, latents.from(at));
     tile.set_second(at, n, ropes.from(at));
   }
@@ -123,11 +116,13 @@ void attend_tile(const Params& p, const Block& block, std::span<const cache::Pag
     if (keys.n == 0) continue;
     load_keys<Math>(p, keys, task.tile);
     laps.lap(Op::rows, {static_cast<std::uint64_t>(keys.n) * p.row_format->bytes, 0});
-    task.tile.score(task.queries, 0, n, keys.n);
+    // The next rows come from memory while these are multiplied.
+    const auto ahead = [&](std::size_t page) { return page < pages.size() ? Ahead(pages[page].data + p.layer_offset, cache::page_rows * p.row_format->bytes) : Ahead(); };
+    task.tile.score(task.queries, 0, n, keys.n, ahead(first + step_pages));
     laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * keys.n * width)});
     task.tile.weigh(n, [&](int row) { return keys.visible(position(row)); }, states, out);
     laps.lap(Op::softmax);
-    task.tile.add_values(n, out);
+    task.tile.add_values(n, out, ahead(first + step_pages + 1));
     laps.lap(Op::kqv, {0, 2 * static_cast<std::uint64_t>(std::int64_t{n} * keys.n * s.n_latent)});
   }
 }

@@ -46,7 +46,7 @@ void Tile::set_second(int at, int n, const StoredRows& x) {
 void Tile::set_values(int at, int n, const StoredRows& x) { read_rows(x, n, values_ + at * value_stride_, value_stride_); }
 void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) { copy_rows(x, ldx, n, value_width_, values_ + at * value_stride_, value_stride_); }
 
-void Tile::score(const Rows& rows, std::int64_t first, int m, int n) {
+void Tile::score(const Rows& rows, std::int64_t first, int m, int n, Ahead) {
   n_scored_ = n;
   sgemm({rows.data_ + first * rows.width_, rows.width_, keys_, rows.width_, Transpose::yes, scores_, n, m, n, rows.width_, 0.0f});
 }
@@ -62,7 +62,7 @@ void Tile::weigh(int row, int visible, SoftmaxState& state, float* out) {
   state = {max, state.sum * factor + sum};
 }
 
-void Tile::add_values(int m, float* out) {
+void Tile::add_values(int m, float* out, Ahead) {
   sgemm({scores_, n_scored_, values_, value_stride_, Transpose::no, out, result_stride(value_width_), m, value_width_, n_scored_, 1.0f});
 }
 

@@ -34,12 +34,12 @@ class Tile {
   void set_second(int at, int n, const StoredRows& x);
   void set_values(int at, int n, const StoredRows& x);
 
-  void score(const Rows& rows, std::int64_t first, int m, int n);
+  void score(const Rows& rows, std::int64_t first, int m, int n, Ahead = {});
   template <typename Visible>
   void weigh(int m, Visible&& visible, SoftmaxState* states, float* out) {
     for (int i = 0; i < m; ++i) weigh(i, visible(i), states[i], out);
   }
-  void add_values(int m, float* out);
+  void add_values(int m, float* out, Ahead = {});
 
  private:
   void weigh(int row, int visible, SoftmaxState& state, float* out);

@@ -144,13 +144,13 @@ void Tile::store_values(int at) {
                                 values_ + (at + i) * int16_columns, value_panel());
 }
 
-void Tile::score(const Rows& rows, std::int64_t first, int m, int n) {
+void Tile::score(const Rows& rows, std::int64_t first, int m, int n, Ahead ahead) {
   n_scored_ = static_cast<int>(padded(n, key_step));
   std::fill_n(factor_, padded(m, int16_rows), 1.0f);
   for (int i = 0; i < 2; ++i) {
     const Part& left = rows.parts_[i];
     active_int16_kernels().multiply({left.panels + first * left.k, keys_[i].panels, left.k * int16_columns, padded(m, int16_rows), n_scored_, left.k,
-                                     left.scale + first, keys_[i].scale, i == 0 ? nullptr : factor_, scores_, n_scored_});
+                                     left.scale + first, keys_[i].scale, i == 0 ? nullptr : factor_, scores_, n_scored_, false, ahead.data(), i == 0 ? std::ssize(ahead) : 0});
   }
 }
 
@@ -170,11 +170,12 @@ void Tile::weigh(int row, int visible, SoftmaxState& state) {
     active_int16_kernels().interleave4(weights_, n_scored_, n_scored_ / 2, weight_panels_ + (row / int16_rows) * std::int64_t{int16_rows} * n_scored_);
 }
 
-void Tile::add_values(int m, float* out) {
+void Tile::add_values(int m, float* out, Ahead ahead) {
   SoftmaxState none{};
   const std::int64_t rows = padded(m, int16_rows), width = result_stride(value_width_);
   for (int i = m; i < rows; ++i) weigh(i, 0, none);
-  active_int16_kernels().multiply({weight_panels_, values_, value_panel(), rows, width, n_scored_, weight_scale_, nullptr, factor_, out, width, true});
+  active_int16_kernels().multiply({weight_panels_, values_, value_panel(), rows, width, n_scored_, weight_scale_, nullptr, factor_, out, width, true,
+                                   ahead.data(), std::ssize(ahead)});
 }
 
 Expansion::Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& s) : weights_(weights), shape_(s) {

@@ -54,14 +54,14 @@ class Tile {
   void set_values(int at, int n, const StoredRows& x);
 
   /// Scores of rows first … first + m - 1 with the first n keys, kept in the tile.
-  void score(const Rows& rows, std::int64_t first, int m, int n);
+  void score(const Rows& rows, std::int64_t first, int m, int n, Ahead ahead = {});
   /// Row i sees the first visible(i) keys of those that score() took: goes on with its softmax in states[i]. add_values() must follow,
   /// which goes on with the weighted sums in out [m rounded up to 4, result_stride(value_width)], not divided by the sum of weights.
   template <typename Visible>
   void weigh(int m, Visible&& visible, SoftmaxState* states, [[maybe_unused]] float* out) {
     for (int i = 0; i < m; ++i) weigh(i, visible(i), states[i]);
   }
-  void add_values(int m, float* out);
+  void add_values(int m, float* out, Ahead ahead = {});
 
  private:
   template <typename Round>

@@ -32,6 +32,9 @@ struct Widths {
   int total() const noexcept { return first + second; }
 };
 
+/// Memory that will be read next.
+using Ahead = std::span<const std::byte>;
+
 /// Distance of rows of results: kernels write sixteen columns at once.
 constexpr std::int64_t result_stride(int width) noexcept { return (std::int64_t{width} + 15) / 16 * 16; }
 

@@ -35,6 +35,8 @@ struct Int16Product {
   float* c;               ///< [m, n], rows ldc apart
   std::int64_t ldc;
   bool one_group = false;  ///< all of k is summed in integers
+  const std::byte* ahead = nullptr;  ///< memory that will be read next: fetched meanwhile
+  std::int64_t ahead_bytes = 0;
 };
 
 constexpr std::int64_t int16_softmax_keys = 256;

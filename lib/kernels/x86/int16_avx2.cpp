@@ -204,12 +204,29 @@ void pair_rows(const int16_t* row0, const int16_t* row1, int64_t n, int16_t* out
   }
 }
 
+/// Memory to be fetched in equal shares, one with each group of products: many at once would only wait for each other.
+class Ahead {
+ public:
+  explicit Ahead(const Int16Product& p) : next_(p.ahead), end_(p.ahead + p.ahead_bytes) {
+    const int64_t panels = p.m / int16_rows * (p.n / int16_columns), groups = p.one_group ? 1 : (p.k + int16_group - 1) / int16_group;
+    share_ = p.ahead_bytes / (panels * groups) / 64 * 64 + 64;
+  }
+  void fetch_share() {
+    for (const std::byte* const end = next_ + share_; next_ < end && next_ < end_; next_ += 64) _mm_prefetch((const char*)next_, _MM_HINT_T1);
+  }
+
+ private:
+  const std::byte *next_, *end_;
+  int64_t share_;
+};
+
 // A panel of rows with a panel of columns. Eight sums, two loads and a broadcast leave registers to spare.
-inline void multiply_panels(const Int16Product& p, const int16_t* a, const int16_t* b, int64_t i, int64_t j) {
+inline void multiply_panels(const Int16Product& p, const int16_t* a, const int16_t* b, int64_t i, int64_t j, Ahead& ahead) {
   const int64_t group = p.one_group ? p.k : int16_group;
   Floats total[4][2] = {};
   for (int64_t first = 0; first < p.k; first += group) {
     I sum[4][2] = {};
+    ahead.fetch_share();
     for (const int16_t* const end = a + 4 * smaller(p.k - first, group); a < end; a += 8, b += 32) {
       const I b0 = load(b), b1 = load(b + 16);
 #pragma GCC unroll 4
@@ -235,8 +252,9 @@ inline void multiply_panels(const Int16Product& p, const int16_t* a, const int16
 
 // A panel of columns stays in the first-level cache while all rows meet it.
 void multiply(const Int16Product& p) noexcept {
+  Ahead ahead(p);
   for (int64_t j = 0; j < p.n; j += int16_columns)
-    for (int64_t i = 0; i < p.m; i += int16_rows) multiply_panels(p, p.a + i * p.k, p.b + j / int16_columns * p.b_stride, i, j);
+    for (int64_t i = 0; i < p.m; i += int16_rows) multiply_panels(p, p.a + i * p.k, p.b + j / int16_columns * p.b_stride, i, j, ahead);
 }
 
 /// exp(x) for x ≤ 0: 2^n · e^r with |r| ≤ ln(2)/2, the polynomial with the coefficients of Cephes' expf; below -87 it is 0.
