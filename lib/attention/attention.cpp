@@ -28,13 +28,16 @@ std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noe
 }
 
 void Attention::run(const Params& p, platform::Executor& executor) {
-  for (const SequenceRows& rows : p.sequences) {
+  const auto is_expanded = [&](const SequenceRows& rows) {
     int n_keys = -rows.n_rows;  // cached before this ubatch
     for (const cache::PageView& page : rows.pages) n_keys += std::popcount(page.live);
-    if (choose_form(mode_, p.shape, rows.n_rows, n_keys) == Form::expanded)
-      expanded_form(p, rows, executor);
-    else
-      absorbed_form(p, rows, workspace_.as<float>(), executor);
+    return choose_form(mode_, p.shape, rows.n_rows, n_keys) == Form::expanded;
+  };
+  for (auto next = p.sequences.begin(); next != p.sequences.end();) {
+    const auto end = std::find_if(next, p.sequences.end(), is_expanded);
+    if (next != end) absorbed_form(p, {next, end}, workspace_.as<float>(), executor);
+    next = end;
+    if (next != p.sequences.end()) expanded_form(p, *next++, executor);
   }
 }
 

@@ -36,7 +36,7 @@ enum class Form { expanded, absorbed };
 /// may leave no choice.
 Form choose_form(AttentionMode mode, const CacheShape& shape, int n_queries, int n_keys) noexcept;
 
-/// Attention of one layer for a whole ubatch: each sequence by the form that choose_form() gives.
+/// Attention of one layer for a whole ubatch: each sequence by the form that choose_form() gives, those in absorbed form together.
 class Attention {
  public:
   /// Takes the memory that the absorbed form needs between its steps.
@@ -52,11 +52,12 @@ class Attention {
   platform::Buffer workspace_;
 };
 
-// The two forms, for one sequence, and the memory that each needs: per thread, and for the whole.
+// The two forms, for one sequence and for several that are neighbours in the ubatch, and the memory that each needs: per thread, and for
+// the whole.
 std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexcept;
 std::size_t absorbed_scratch_floats(const CacheShape& shape) noexcept;
 void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor);
-void absorbed_form(const Params& p, const SequenceRows& rows, std::span<float> workspace, platform::Executor& executor);
+void absorbed_form(const Params& p, std::span<const SequenceRows> sequences, std::span<float> workspace, platform::Executor& executor);
 std::size_t absorbed_workspace_floats(const CacheShape& shape) noexcept;
 
 }  // namespace mla::attention
