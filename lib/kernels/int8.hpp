@@ -61,7 +61,7 @@ struct Int8Kernels {
 };
 
 /// Scratch that a product needs, 64-byte aligned.
-constexpr std::size_t int8_scratch_bytes = 64 << 10;
+constexpr std::size_t int8_scratch_bytes = 320 << 10;
 
 namespace scalar {
 extern const Int8Kernels int8;  // plain loops: the oracle of the others

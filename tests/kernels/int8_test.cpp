@@ -1,5 +1,6 @@
 // The 8-bit products of every instruction set against double sums over dequantised weights and the same rounded activations.
 #include <cmath>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -35,8 +36,8 @@ std::vector<float> normals(std::int64_t n, std::mt19937& random) {
   return values;
 }
 
-// Random bits, or all of them set, are valid blocks of every type; blocks whose scales came out infinite, NaN or huge are drawn again.
-std::vector<std::byte> blocks(quant::Type type, std::int64_t rows, std::int64_t k, std::mt19937& random, bool extreme) {
+// Random bits, or all of them alike, are valid blocks of every type; blocks whose scales came out infinite, NaN or huge are drawn again.
+std::vector<std::byte> blocks(quant::Type type, std::int64_t rows, std::int64_t k, std::mt19937& random, std::optional<std::byte> extreme = {}) {
   const quant::TypeTraits& traits = quant::traits(type);
   std::vector<std::byte> data(static_cast<std::size_t>(rows) * quant::row_bytes(type, k));
   std::vector<float> values(static_cast<std::size_t>(traits.block_size));
@@ -44,8 +45,8 @@ std::vector<std::byte> blocks(quant::Type type, std::int64_t rows, std::int64_t 
   for (std::size_t at = 0; at < data.size(); at += bytes) {
     bool tame = false;
     for (int round = 0; !tame; ++round) {
-      for (std::size_t i = 0; i < bytes; ++i) data[at + i] = extreme && round == 0 ? std::byte{0xff} : static_cast<std::byte>(random());
-      if (extreme)  // f16 scales are at one end or the other of a block; 0x3cff is 1.25
+      for (std::size_t i = 0; i < bytes; ++i) data[at + i] = extreme && round == 0 ? *extreme : static_cast<std::byte>(random());
+      if (extreme)  // f16 scales are at one end or the other of a block; 0x3cff is 1.25, 0x3c00 is 1
         for (const std::size_t scale : {std::size_t{0}, std::size_t{2}, bytes - 4, bytes - 2})
           if (round == 0) data[at + scale + 1] = std::byte{0x3c};
       quant::dequantize(type, data.data() + at, values.data(), traits.block_size);
@@ -144,7 +145,7 @@ TEST_CASE("8-bit products of every format, few and many rows, odd sizes, extreme
       const bool of_32 = quant::traits(type).block_size == 32;
       for (const std::int64_t k : {of_32 ? 32 : 256, of_32 ? 1408 : 1280}) {
         for (const std::int64_t n : {1, 16, 37}) {
-          const auto weights = blocks(type, n, k, random, false);
+          const auto weights = blocks(type, n, k, random);
           for (const std::int64_t m : {1, 2, 3, 4, 7, 8, 29}) {
             const Activations a(kernels, normals(m * k, random), m, k);
             check_product(kernels.find(type), type, weights, a, m, n, k);
@@ -153,11 +154,12 @@ TEST_CASE("8-bit products of every format, few and many rows, odd sizes, extreme
       }
       // Largest magnitudes everywhere: nothing saturates.
       const std::int64_t k = 512;
-      const auto weights = blocks(type, 16, k, random, true);
-      for (const float sign : {1.0f, -1.0f}) {
-        const Activations a(kernels, std::vector<float>(static_cast<std::size_t>(8 * k), sign), 8, k);
-        check_product(kernels.find(type), type, weights, a, 8, 16, k);
-      }
+      for (const std::byte bits : {std::byte{0xff}, std::byte{0}})
+        for (const float sign : {1.0f, -1.0f}) {
+          const auto weights = blocks(type, 16, k, random, bits);
+          const Activations a(kernels, std::vector<float>(static_cast<std::size_t>(8 * k), sign), 8, k);
+          for (const std::int64_t m : {1, 8}) check_product(kernels.find(type), type, weights, a, m, 16, k);
+        }
     }
     CHECK(formats == 12);
   });
@@ -172,11 +174,11 @@ TEST_CASE("every instruction set gives the bits of the plain loops, for rows and
       if (kernels.find(type) == nullptr) continue;
       REQUIRE(scalar::int8.find(type) != nullptr);
       const std::int64_t k = quant::traits(type).block_size == 32 ? 2336 : 2560;  // more than one run of chunks
-      const auto rows = blocks(type, n, k, random, false);
+      const auto rows = blocks(type, n, k, random);
       const std::size_t row_bytes = quant::row_bytes(type, k);
       std::vector<std::byte> panels(rows.size());
       for (const std::size_t panel : {std::size_t{0}, 16 * row_bytes}) kernels.find_interleave(type)(rows.data() + panel, row_bytes, panels.data() + panel);
-      for (const std::int64_t m : {1, 3, 15}) {
+      for (const std::int64_t m : {1, 3, 15, 300}) {  // up to more than one run of activations
         INFO(quant::traits(type).name << ", m " << m);
         const auto x = normals(m * k, random);
         const Activations a(kernels, x, m, k), expected_a(scalar::int8, x, m, k);

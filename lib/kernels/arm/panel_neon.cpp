@@ -35,13 +35,8 @@ inline I scale_lanes(I x) { return x; }
 constexpr bool flips_signed = false;  // sdot takes bytes with a sign, and quants without one are at most 63
 constexpr int tile_tokens = 4;
 
-struct Activations;
-template <typename F, int T, typename Weights>
-void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
-
 #include "kernels/panel/formats.inc"
-#include "kernels/panel/interleave.inc"
-#include "kernels/panel/products.inc"
+#include "kernels/panel/weights.inc"
 
 typedef int32x4_t Sum;
 inline Sum as_signed(I x) { return vreinterpretq_s32_u32(x); }
@@ -142,12 +137,19 @@ inline void multiply_blocks(const Weights& w, int c, int row, const Activations&
 }
 
 template <typename F, int T, typename Weights>
-inline void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  for (int row = 0; row < panel_rows; row += rows_at_once) {
-    if constexpr (F::is_super) multiply_super<F, T>(w, c, row, x, out);
-    else multiply_blocks<F, T>(w, c, row, x, out);
-  }
+inline void multiply_super(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  for (int row = 0; row < panel_rows; row += rows_at_once) multiply_super<F, T>(w, c, row, x, out);
 }
+template <typename F, int T, typename Weights>
+inline void multiply_blocks(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  for (int row = 0; row < panel_rows; row += rows_at_once) multiply_blocks<F, T>(w, c, row, x, out);
+}
+
+template <typename F>
+using Stored = Unpacked<F>;
+
+#include "kernels/panel/interleave.inc"
+#include "kernels/panel/products.inc"
 
 /// The largest magnitude, by its bits: their order is that of the numbers, with infinity and NaN above all others.
 inline uint32_t largest_magnitude(const float* x, int64_t n) {

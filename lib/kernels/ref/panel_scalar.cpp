@@ -70,13 +70,8 @@ I scale_lanes(I x) { return x; }
 constexpr bool flips_signed = false;
 constexpr int tile_tokens = 1;
 
-struct Activations;
-template <typename F, int T, typename Weights>
-void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
-
 #include "kernels/panel/formats.inc"
-#include "kernels/panel/interleave.inc"
-#include "kernels/panel/products.inc"
+#include "kernels/panel/weights.inc"
 
 /// Sums over `words` words of four products, from word k of block b on, for every row.
 template <typename F, typename Weights>
@@ -93,11 +88,12 @@ void dot(const Weights& w, int b, int k, int words, const int8_t* x, int32_t (&s
 }
 
 template <typename F, typename Weights>
-void multiply_super(const Weights& w, const int8_t* x, const int16_t* group_sums, float scale, float* y) {
+void multiply_super(const Weights& w, int c, const Activations& x, int t, float* y) {
+  const int16_t* const group_sums = x.pair<F>(t, c, 0);
   constexpr int words = F::group / 4;
   int32_t total[panel_rows] = {}, minimum[panel_rows] = {}, sum[panel_rows];
   for (int g = 0; g < groups<F>; ++g) {
-    dot<F>(w, g * words / 8, g * words % 8, words, x, sum);
+    dot<F>(w, g * words / 8, g * words % 8, words, x.quants(t, c), sum);
     const I scales = w.scale(g, 0);
     for (int row = 0; row < panel_rows; ++row) {
       total[row] += (int32_t)scales.lane[row] * (sum[row] - F::zero * group_sums[g]);
@@ -105,33 +101,41 @@ void multiply_super(const Weights& w, const int8_t* x, const int16_t* group_sums
     }
   }
   for (int row = 0; row < panel_rows; ++row) {
-    y[row] = fmaf((float)total[row], w.d(0).lane[row] * scale, y[row]);
-    if constexpr (F::has_min) y[row] = fmaf(-(float)minimum[row], w.dmin(0).lane[row] * scale, y[row]);
+    y[row] = fmaf((float)total[row], w.d(0).lane[row] * *x.scale_of(t, c), y[row]);
+    if constexpr (F::has_min) y[row] = fmaf(-(float)minimum[row], w.dmin(0).lane[row] * *x.scale_of(t, c), y[row]);
   }
 }
 
 template <typename F, typename Weights>
-void multiply_blocks(const Weights& w, const int8_t* x, const int16_t* lanes32, float scale, float* y) {
+void multiply_blocks(const Weights& w, int c, const Activations& x, int t, float* y) {
   float total[panel_rows] = {};
   for (int b = 0; b < w.n_blocks; ++b) {
     int32_t sum[panel_rows];
-    dot<F>(w, b, 0, 8, x, sum);
-    const int block_sum = lanes32[2 * b] + lanes32[2 * b + 1];
+    dot<F>(w, b, 0, 8, x.quants(t, c), sum);
+    const int16_t* const lane = x.lane<F>(t, c, b);
+    const int block_sum = lane[0] + lane[1];
     for (int row = 0; row < panel_rows; ++row) {
       total[row] = fmaf((float)(sum[row] - F::zero * block_sum), w.scale(b, 0).lane[row], total[row]);
       if constexpr (F::has_min) total[row] = fmaf((float)block_sum, w.minimum(b, 0).lane[row], total[row]);
     }
   }
-  for (int row = 0; row < panel_rows; ++row) y[row] = fmaf(total[row], scale, y[row]);
+  for (int row = 0; row < panel_rows; ++row) y[row] = fmaf(total[row], *x.scale_of(t, c), y[row]);
 }
 
 template <typename F, int T, typename Weights>
-void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  for (int t = 0; t < T; ++t) {
-    if constexpr (F::is_super) multiply_super<F>(w, x.quants(t, c), x.template pair<F>(t, c, 0), *x.scale_of(t, c), out[t]);
-    else multiply_blocks<F>(w, x.quants(t, c), x.lanes32 + (t * x.n_chunks + c) * 16, *x.scale_of(t, c), out[t]);
-  }
+void multiply_super(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  for (int t = 0; t < T; ++t) multiply_super<F>(w, c, x, t, out[t]);
 }
+template <typename F, int T, typename Weights>
+void multiply_blocks(const Weights& w, int c, const Activations& x, float (*out)[16]) {
+  for (int t = 0; t < T; ++t) multiply_blocks<F>(w, c, x, t, out[t]);
+}
+
+template <typename F>
+using Stored = Unpacked<F>;
+
+#include "kernels/panel/interleave.inc"
+#include "kernels/panel/products.inc"
 
 /// As quantize_row() of the vector kernels, to the bit.
 void quantize_row(const float* x, int64_t k, const Int8Rows& out) noexcept {

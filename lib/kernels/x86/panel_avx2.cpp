@@ -31,12 +31,8 @@ inline I scale_lanes(I x) { return _mm256_or_si256(_mm256_and_si256(x, all(0xfff
 constexpr bool flips_signed = false;
 constexpr int tile_tokens = 4;
 
-struct Activations;
-template <typename F, int T, typename Weights>
-void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
-
 #include "kernels/panel/formats.inc"
-#include "kernels/panel/products.inc"
+#include "kernels/panel/weights.inc"
 
 // vpmaddubsw adds two products of an unsigned and a signed byte in 16 bits: at most 2 · 127 · max_q, and so many of these fit. Where a
 // zero is taken off beforehand, no sum on the way exceeds that of zero alone. With |w| up to 128 only one fits.
@@ -144,6 +140,17 @@ inline void multiply_super(const Weights& w, int c, const Activations& x, float 
   }
 }
 
+/// The sums of a chunk's blocks, times the scale of the activations.
+template <int T>
+inline __attribute__((always_inline)) void add_blocks(const Floats (*totals)[2], int c, const Activations& x, float (*out)[16]) {
+#pragma GCC unroll 4
+  for (int t = 0; t < T; ++t) {
+    const Floats scale = _mm256_broadcast_ss(x.scale_of(t, c));
+    for (int half = 0; half < 2; ++half)
+      store(out[t] + 8 * half, _mm256_fmadd_ps(totals[t][half], scale, load_floats(out[t] + 8 * half)));
+  }
+}
+
 template <typename F, int T, typename Weights>
 inline void multiply_blocks(const Weights& w, int c, const Activations& x, float (*out)[16]) {
   constexpr int n = run<F> < 8 ? run<F> : 8;
@@ -179,19 +186,11 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
       totals[t][0] = y0, totals[t][1] = y1;
     }
   }
-#pragma GCC unroll 4
-  for (int t = 0; t < T; ++t) {
-    const Floats scale = _mm256_broadcast_ss(x.scale_of(t, c));
-    for (int half = 0; half < 2; ++half)
-      store(out[t] + 8 * half, _mm256_fmadd_ps(totals[t][half], scale, load_floats(out[t] + 8 * half)));
-  }
+  add_blocks<T>(totals, c, x, out);
 }
 
-template <typename F, int T, typename Weights>
-inline void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  if constexpr (F::is_super) multiply_super<F, T>(w, c, x, out);
-  else multiply_blocks<F, T>(w, c, x, out);
-}
+#include "kernels/x86/panel_widened.hpp"
+#include "kernels/panel/products.inc"
 
 }  // namespace
 

@@ -29,12 +29,8 @@ inline I scale_lanes(I x) { return x; }
 constexpr bool flips_signed = true;  // vpdpbusd wants weights without a sign
 constexpr int tile_tokens = 8;
 
-struct Activations;
-template <typename F, int T, typename Weights>
-void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]);
-
 #include "kernels/panel/formats.inc"
-#include "kernels/panel/products.inc"
+#include "kernels/panel/weights.inc"
 
 inline I broadcast(const void* p) { return _mm512_set1_epi32(*(const int*)p); }
 inline __m512 floats(I x) { return _mm512_cvtepi32_ps(x); }
@@ -112,11 +108,10 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
   for (int t = 0; t < T; ++t) store(out[t], _mm512_fmadd_ps(total[t], _mm512_set1_ps(*x.scale_of(t, c)), load_floats(out[t])));
 }
 
-template <typename F, int T, typename Weights>
-inline void multiply_chunk(const Weights& w, int c, const Activations& x, float (*out)[16]) {
-  if constexpr (F::is_super) multiply_super<F, T>(w, c, x, out);
-  else multiply_blocks<F, T>(w, c, x, out);
-}
+template <typename F>
+using Stored = Unpacked<F>;
+
+#include "kernels/panel/products.inc"
 
 }  // namespace
 
