@@ -113,7 +113,7 @@ void absorb_queries(const Params& p, const Block& block, const Workspace& w, pla
   executor.parallel_for(s.n_heads, [&](int head, int thread) {
     const float* q = p.q + (std::int64_t{block.first_query()} * s.n_heads + head) * q_width;
     float* absorbed = w.queries + head * width;
-    kernels::round_and_matmul_on_this_thread({q, s.n_heads * q_width, block.n_queries(), p.weights.k_b[head], absorbed, s.n_heads * width},
+    kernels::round_and_matmul_on_this_thread({q, s.n_heads * q_width, block.n_queries(), kernels::local(p.weights.k_b[head], executor), absorbed, s.n_heads * width},
                                    executor.scratch(thread));
     for (int i = 0; i < block.n_queries(); ++i)
       std::copy_n(q + i * s.n_heads * q_width + s.n_nope, s.n_rope, absorbed + i * s.n_heads * width + s.n_latent);
@@ -197,7 +197,7 @@ void latents_to_values(const Params& p, const Block& block, const Workspace& w, 
   const std::int64_t out_stride = std::int64_t{s.n_heads} * s.n_value;
   executor.parallel_for(s.n_heads, [&](int head, int thread) {
     kernels::round_and_matmul_on_this_thread({w.latent_out + std::int64_t{head} * s.n_latent, std::int64_t{s.n_heads} * s.n_latent, block.n_queries(),
-                                    p.weights.v_b[head], p.out + block.first_query() * out_stride + std::int64_t{head} * s.n_value, out_stride},
+                                    kernels::local(p.weights.v_b[head], executor), p.out + block.first_query() * out_stride + std::int64_t{head} * s.n_value, out_stride},
                                    executor.scratch(thread));
   });
 }

@@ -3,7 +3,14 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/matmul.hpp"
+
 namespace mla::attention {
+
+Params local(Params p, const platform::Executor& executor) noexcept {
+  for (kernels::MatrixStack* stack : {&p.weights.k_b, &p.weights.v_b, &p.weights.k_nope}) stack->first = kernels::local(stack->first, executor);
+  return p;
+}
 
 Form choose_form(AttentionMode mode, const CacheShape& s, int n_queries, int n_keys) noexcept {
   if (mode == AttentionMode::deepseek2) return Form::expanded;

@@ -30,6 +30,9 @@ struct Params {
   float* out;  ///< [n_tokens, n_heads, n_value]
 };
 
+/// The same with the weights that the calling thread best reads: those of its node, where there are copies.
+Params local(Params p, const platform::Executor& executor) noexcept;
+
 enum class Form { expanded, absorbed };
 
 /// The form that needs fewer multiplications for n_queries new tokens behind n_keys cached ones; the layout and the mode

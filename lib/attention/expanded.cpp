@@ -146,7 +146,7 @@ std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexc
 
 void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor) {
   const auto attend = p.row_format->key.type == CacheType::f32 ? attend_head<FloatMath> : attend_head<Int16Math>;
-  executor.parallel_for(p.shape.n_heads, [&](int head, int thread) { attend(p, rows, head, executor.scratch(thread), executor.ops().thread_laps(thread)); });
+  executor.parallel_for(p.shape.n_heads, [&](int head, int thread) { attend(local(p, executor), rows, head, executor.scratch(thread), executor.ops().thread_laps(thread)); });
   executor.ops().join(Op::attention_wait);
 }
 
