@@ -131,7 +131,6 @@ struct TaskScratch {
         tile(scratch, step_pages * cache::page_rows, {s.n_latent, s.n_rope}, s.n_latent, true, row_tile) {}
 };
 
-
 template <typename Math>
 void load_keys(const Params& p, const KeyTile& keys, typename Math::Tile& tile) {
   tile.begin(keys.n);

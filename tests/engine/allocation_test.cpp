@@ -1,15 +1,10 @@
 // Generating allocates pages of the cache and nothing else: this program counts operator new on all threads, and pages.
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "count_allocations.hpp"
 #include "run_model.hpp"
 
 using namespace mla;
 
 namespace {
-
-std::atomic<int> n_allocations{0};
 
 class CountingAllocator : public Allocator {
  public:
@@ -25,18 +20,6 @@ class CountingAllocator : public Allocator {
 };
 
 }  // namespace
-
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  ++n_allocations;
-  return std::malloc(bytes > 0 ? bytes : 1);
-}
-void* operator new(std::size_t bytes) {
-  if (void* memory = operator new(bytes, std::nothrow)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 TEST_CASE("1,000 generated tokens allocate nothing but cache pages") {
   constexpr int n_first = 3, n_tokens = 1000;

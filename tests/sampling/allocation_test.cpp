@@ -1,25 +1,7 @@
 // The sampler allocates in its first call and not after: this program counts operator new.
-#include <cstdlib>
-#include <new>
-
 #include "catch.hpp"
+#include "count_allocations.hpp"
 #include "sampling/golden.hpp"
-
-namespace {
-thread_local int n_allocations = 0;
-}
-
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  ++n_allocations;
-  return std::malloc(bytes > 0 ? bytes : 1);
-}
-void* operator new(std::size_t bytes) {
-  if (void* memory = operator new(bytes, std::nothrow)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 TEST_CASE("the second call and the later ones allocate nothing") {
   for (const int kind : {0, 1, 2, 3}) {

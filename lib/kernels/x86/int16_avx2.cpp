@@ -71,18 +71,24 @@ inline void store_zeros(int16_t* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = 0;
 }
 
-float round_row(const float* x, int64_t n, int16_t* out) noexcept {
+/// The scale of a row of which values(i) gives the eight floats from i on, zeros behind the last.
+template <typename Values>
+inline float scale_of(int64_t n, Values&& values) {
   RowSize size;
   for (int64_t first = 0; first < n; first += int16_group) {
     const int64_t end = smaller(n, first + int16_group);
     int64_t i = first;
     for (; i + 32 <= end; i += 32)
 #pragma GCC unroll 4
-      for (int chain = 0; chain < 4; ++chain) size.add(chain, _mm256_loadu_ps(x + i + 8 * chain));
-    for (; i < end; i += 8) size.add(0, load_floats(x + i, end - i));
+      for (int chain = 0; chain < 4; ++chain) size.add(chain, values(i + 8 * chain));
+    for (; i < end; i += 8) size.add(0, values(i));
     size.end_group();
   }
-  const float scale = size.scale(), inverse = int16_inverse(scale);
+  return size.scale();
+}
+
+float round_row(const float* x, int64_t n, int16_t* out) noexcept {
+  const float scale = scale_of(n, [&](int64_t i) { return load_floats(x + i, n - i); }), inverse = int16_inverse(scale);
   if (inverse == 0.0f) return store_zeros(out, n), scale;
   const Floats factor = _mm256_set1_ps(inverse);
   for (int64_t i = 0; i < n; i += 16) {
@@ -94,17 +100,7 @@ float round_row(const float* x, int64_t n, int16_t* out) noexcept {
 
 float round_f16(const std::byte* x, int64_t n, int16_t* out) noexcept {
   const auto values = [&](int64_t i) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(x + 2 * i))); };
-  RowSize size;
-  for (int64_t first = 0; first < n; first += int16_group) {
-    const int64_t end = smaller(n, first + int16_group);
-    int64_t i = first;
-    for (; i + 32 <= end; i += 32)
-#pragma GCC unroll 4
-      for (int chain = 0; chain < 4; ++chain) size.add(chain, values(i + 8 * chain));
-    for (; i < end; i += 8) size.add(0, values(i));
-    size.end_group();
-  }
-  const float scale = size.scale(), inverse = int16_inverse(scale);
+  const float scale = scale_of(n, values), inverse = int16_inverse(scale);
   if (inverse == 0.0f) return store_zeros(out, n), scale;
   const Floats factor = _mm256_set1_ps(inverse);
   for (int64_t i = 0; i < n; i += 16) store(out + i, to_int16(_mm256_mul_ps(values(i), factor), _mm256_mul_ps(values(i + 8), factor)));
