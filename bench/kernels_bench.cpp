@@ -73,7 +73,7 @@ void int16_product(benchmark::State& state, const Shape& shape) {
   const std::vector<float> scale(static_cast<std::size_t>(std::max(m, n)), 1.0f);
   std::vector<float> c(static_cast<std::size_t>(m * n));
   for (auto _ : state) {
-    kernels::active_int16_kernels().multiply({a.data(), b.data(), 16 * k, m, n, k, scale.data(), scale.data(), nullptr, c.data(), n});
+    kernels::active_int16_kernels().multiply({a.data(), k, 2, b.data(), 16 * k, m, n, k, scale.data(), scale.data(), nullptr, c.data(), n});
     benchmark::DoNotOptimize(c.data());
   }
   report(state, shape, 2 * b.size());

@@ -159,7 +159,7 @@ void attend_tile(const Params& p, const Run& run, int tile_index, int split, con
   float* const out = w.partial_out + run.partial_row(tile_index, split) * result_stride(s.n_latent);
   std::fill_n(states, n, SoftmaxState{});
   std::fill_n(out, (n + 3) / 4 * 4 * result_stride(s.n_latent), 0.0f);
-  task.queries.set(0, n, w.queries + (run.first_row + first_row) * width, width);
+  task.queries.set(n, w.queries + (run.first_row + first_row) * width, width);
   for (std::size_t first = 0; first < pages.size(); first += step_pages) {
     const KeyTile keys(pages.subspan(first, std::min<std::size_t>(step_pages, pages.size() - first)), p.layer_offset, p.row_format->bytes, position(n - 1));
     if (keys.n == 0) continue;

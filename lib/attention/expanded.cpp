@@ -21,7 +21,7 @@ struct HeadScratch {
   SoftmaxState* states;  // [n_rows]
   float* out;            // [n_rows, result_stride(n_value)]
   struct Latent {
-    typename Math::Rows rows;
+    typename Math::Latents rows;
     typename Math::Expansion expansion;
     float* keys;    // [tile_keys, result_stride(n_nope)]
     float* values;  // [tile_keys, result_stride(n_value)]
@@ -34,7 +34,7 @@ struct HeadScratch {
         states(scratch.take<SoftmaxState>(n_rows)),
         out(scratch.take<float>((n_rows + 3) / 4 * 4 * result_stride(s.n_value))) {
     if (!is_latent) return;
-    latent.emplace(Latent{{scratch, tile_keys, {s.n_latent, 0}},
+    latent.emplace(Latent{{scratch, tile_keys, s.n_latent},
                           {scratch, weights, s},
                           scratch.take<float>(tile_keys * result_stride(s.n_nope)),
                           scratch.take<float>(tile_keys * result_stride(s.n_value))});
@@ -105,7 +105,7 @@ void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<
   if (scratch.latent) laps.lap(Op::kv_b, expansion_work(p.weights, 0));
   const std::int64_t key_width = s.n_nope + s.n_rope, q_stride = s.n_heads * key_width, stride = result_stride(s.n_value);
   const Position* positions = p.positions + rows.first_row;
-  scratch.queries.set(0, rows.n_rows, p.q + rows.first_row * q_stride + head * key_width, q_stride);
+  scratch.queries.set(rows.n_rows, p.q + rows.first_row * q_stride + head * key_width, q_stride);
   std::fill_n(scratch.states, rows.n_rows, SoftmaxState{});
   std::fill_n(scratch.out, (rows.n_rows + 3) / 4 * 4 * stride, 0.0f);
 

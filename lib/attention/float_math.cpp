@@ -25,7 +25,7 @@ void read_rows(const StoredRows& x, int n, float* out, std::int64_t stride) {
 
 Rows::Rows(Scratch& scratch, std::int64_t capacity, Widths widths) : width_(widths.total()), data_(scratch.take<float>(capacity * widths.total())) {}
 
-void Rows::set(std::int64_t at, int n, const float* x, std::int64_t ldx) { copy_rows(x, ldx, n, width_, data_ + at * width_, width_); }
+void Rows::set(int n, const float* x, std::int64_t ldx) { copy_rows(x, ldx, n, width_, data_, width_); }
 
 void Rows::set(int n, const StoredRows& x) { read_rows(x, n, data_, width_); }
 
@@ -71,7 +71,7 @@ Expansion::Expansion(Scratch& scratch, const LatentWeights& weights, const Cache
 
 void Expansion::load(int head) { expansion_.emplace(weights_, shape_, head, std::span(memory_, LatentExpansion::scratch_floats(shape_))); }
 
-void Expansion::run(const Rows& latents, int n, float* keys, float* values) const {
+void Expansion::run(const Latents& latents, int n, float* keys, float* values) const {
   expansion_->run(latents.data_, latents.width_, n, keys, result_stride(shape_.n_nope), values, result_stride(shape_.n_value));
 }
 

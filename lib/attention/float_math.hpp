@@ -14,7 +14,7 @@ constexpr int key_step = tile_keys;
 class Rows {
  public:
   Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
-  void set(std::int64_t at, int n, const float* x, std::int64_t ldx);
+  void set(int n, const float* x, std::int64_t ldx);
   void set(int n, const StoredRows& x);
 
  private:
@@ -22,6 +22,11 @@ class Rows {
   friend class Expansion;
   std::int64_t width_;
   float* data_;  // [capacity, width_]
+};
+
+class Latents : public Rows {
+ public:
+  Latents(Scratch& scratch, std::int64_t capacity, int width) : Rows(scratch, capacity, {width, 0}) {}
 };
 
 class Tile {
@@ -56,7 +61,7 @@ class Expansion {
  public:
   Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& shape);
   void load(int head);
-  void run(const Rows& latents, int n, float* keys, float* values) const;
+  void run(const Latents& latents, int n, float* keys, float* values) const;
 
  private:
   const LatentWeights& weights_;
@@ -72,6 +77,7 @@ namespace mla::attention {
 /// For the templates of the two forms.
 struct FloatMath {
   using Rows = float_math::Rows;
+  using Latents = float_math::Latents;
   using Tile = float_math::Tile;
   using Expansion = float_math::Expansion;
   static constexpr int key_step = float_math::key_step;

@@ -17,12 +17,12 @@ using kernels::int16_rows;
 // share a few places of the first-level cache.
 constexpr int panel_gap = 2;
 
-static_assert(key_step == int16_columns && tile_keys <= kernels::int16_softmax_keys);
+static_assert(key_step % int16_rows == 0 && row_step == int16_columns && tile_keys <= kernels::int16_softmax_keys);
 
 std::int64_t padded(std::int64_t n, std::int64_t step) noexcept { return (n + step - 1) / step * step; }
 
 Part take_part(Scratch& scratch, std::int64_t rows, int width) {
-  const std::int64_t k = padded(width, 2);
+  const std::int64_t k = result_stride(width);
   return {width, k, scratch.take<std::int16_t>(rows * k), scratch.take<float>(rows)};
 }
 
@@ -36,6 +36,19 @@ void round_rows(int n, std::int64_t step, int width, std::int16_t* ints, std::in
   }
   std::fill(ints + n * stride, ints + step * stride, std::int16_t{0});
   std::fill(scale + n, scale + step, 0.0f);
+}
+
+// The left side of a product: rows from `at` on, one after another.
+template <typename Round>
+void set_left(const Part& part, std::int64_t at, int n, std::int64_t step, Round&& round) {
+  round_rows(n, step, part.width, part.ints + at * part.k, part.k, part.scale + at, round);
+}
+
+// The right side: rows from `at` on become a panel of columns.
+template <typename Round>
+void set_right(const Part& part, std::int64_t at, int n, std::int16_t* stage, std::int64_t stride, Round&& round) {
+  round_rows(n, int16_columns, part.width, stage, stride, part.scale + at, round);
+  active_int16_kernels().interleave(stage, stride, part.k / 2, part.ints + at * part.k);
 }
 
 auto round_floats(const float* x, std::int64_t ldx, int width) {
@@ -67,115 +80,100 @@ auto round_stored(const StoredRows& x, float* row) {
 }  // namespace
 
 Rows::Rows(Scratch& scratch, std::int64_t capacity, Widths widths) : stage_stride_(result_stride(std::max(widths.first, widths.second))) {
-  const std::int64_t rows = padded(capacity, int16_rows);
+  const std::int64_t rows = padded(capacity, row_step);
   parts_[0] = take_part(scratch, rows, widths.first), parts_[1] = take_part(scratch, rows, widths.second);
-  stage_ = scratch.take<std::int16_t>(int16_rows * stage_stride_);
-  row_ = scratch.take<float>(stage_stride_);
+  stage_ = scratch.take<std::int16_t>(row_step * stage_stride_);
 }
 
-template <typename Round>
-void Rows::set_panel(const Part& part, std::int64_t at, int n, Round&& round) {
-  round_rows(n, int16_rows, part.width, stage_, stage_stride_, part.scale + at, round);
-  active_int16_kernels().interleave4(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
-}
-
-void Rows::set(std::int64_t at, int n, const float* x, std::int64_t ldx) {
-  for (int first = 0; first < n; first += int16_rows, at += int16_rows, x += int16_rows * ldx) {
+void Rows::set(int n, const float* x, std::int64_t ldx) {
+  for (int at = 0; at < n; at += row_step, x += row_step * ldx) {
     const float* begin = x;
     for (const Part& part : parts_) {
-      set_panel(part, at, std::min<int>(int16_rows, n - first), round_floats(begin, ldx, part.width));
+      set_right(part, at, std::min(row_step, n - at), stage_, stage_stride_, round_floats(begin, ldx, part.width));
       begin += part.width;
     }
   }
 }
 
-void Rows::set(int n, const StoredRows& x) {
-  for (int at = 0; at < n; at += int16_rows) set_panel(parts_[0], at, std::min<int>(int16_rows, n - at), round_stored(x.from(at), row_));
-}
+Latents::Latents(Scratch& scratch, std::int64_t capacity, int width)
+    : part_(take_part(scratch, padded(capacity, int16_rows), width)), row_(scratch.take<float>(width)) {}
+
+void Latents::set(int n, const StoredRows& x) { set_left(part_, 0, n, padded(n, int16_rows), round_stored(x, row_)); }
 
 Tile::Tile(Scratch& scratch, int capacity, Widths key, int value_width, bool values_are_keys, int max_rows)
     : value_width_(value_width), values_are_keys_(values_are_keys), stage_stride_(result_stride(std::max({key.first, key.second, value_width}))) {
-  const std::int64_t keys = padded(capacity, key_step), rows = padded(max_rows, int16_rows);
+  const std::int64_t keys = padded(capacity, key_step), rows = padded(max_rows, row_step);
   keys_[0] = take_part(scratch, keys, key.first), keys_[1] = take_part(scratch, keys, key.second);
   values_ = scratch.take<std::int16_t>((keys + panel_gap) * result_stride(value_width));
   value_scale_ = values_are_keys ? keys_[0].scale : scratch.take<float>(keys);
   stage_ = scratch.take<std::int16_t>(key_step * stage_stride_);
   row_ = scratch.take<float>(stage_stride_);
+  ones_ = scratch.take<float>(keys);
   scores_ = scratch.take<float>(rows * keys);
-  weights_ = scratch.take<std::int16_t>(int16_rows * keys);
-  weight_panels_ = scratch.take<std::int16_t>(rows * keys);
+  weights_ = scratch.take<std::int16_t>(rows * keys);
   weight_scale_ = scratch.take<float>(rows);
   factor_ = scratch.take<float>(rows);
 }
 
-void Tile::begin(int n) noexcept { n_ = static_cast<int>(padded(n, key_step)); }
+void Tile::begin(int n) noexcept {
+  n_ = static_cast<int>(padded(n, key_step));
+  std::fill_n(ones_, n_, 1.0f);
+}
 
 std::int64_t Tile::value_panel() const noexcept { return (n_ + panel_gap) * int16_columns; }
 
-template <typename Round>
-void Tile::set_part(const Part& part, int at, int n, Round&& round) {
-  round_rows(n, key_step, part.width, stage_, stage_stride_, part.scale + at, round);
-  active_int16_kernels().interleave16(stage_, stage_stride_, part.k / 2, part.panels + at * part.k);
-}
-
-void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) { set_part(keys_[0], at, n, round_floats(x, ldx, keys_[0].width)); }
+void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) { set_left(keys_[0], at, n, key_step, round_floats(x, ldx, keys_[0].width)); }
 
 void Tile::set_first(int at, int n, const StoredRows& x) {
-  set_part(keys_[0], at, n, round_stored(x, row_));
-  if (values_are_keys_) store_values(at);
+  set_left(keys_[0], at, n, key_step, round_stored(x, row_));
+  if (values_are_keys_) store_values(at, keys_[0].ints + at * keys_[0].k, keys_[0].k);
 }
 
-void Tile::set_second(int at, int n, const StoredRows& x) { set_part(keys_[1], at, n, round_stored(x, row_)); }
+void Tile::set_second(int at, int n, const StoredRows& x) { set_left(keys_[1], at, n, key_step, round_stored(x, row_)); }
 
-void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) {
-  round_rows(n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at, round_floats(x, ldx, value_width_));
-  store_values(at);
+void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) { set_values_by(at, n, round_floats(x, ldx, value_width_)); }
+
+void Tile::set_values(int at, int n, const StoredRows& x) { set_values_by(at, n, round_stored(x, row_)); }
+
+template <typename Round>
+void Tile::set_values_by(int at, int n, Round&& round) {
+  round_rows(n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at, round);
+  store_values(at, stage_, stage_stride_);
 }
 
-void Tile::set_values(int at, int n, const StoredRows& x) {
-  round_rows(n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at, round_stored(x, row_));
-  store_values(at);
-}
-
-// The sixteen rows in the stage: panels of columns, two keys together.
-void Tile::store_values(int at) {
+// Sixteen rows: panels of columns, two keys together.
+void Tile::store_values(int at, const std::int16_t* rows, std::int64_t stride) {
   for (int i = 0; i < key_step; i += 2)
-    active_int16_kernels().pair(stage_ + i * stage_stride_, stage_ + (i + 1) * stage_stride_, result_stride(value_width_),
-                                values_ + (at + i) * int16_columns, value_panel());
+    active_int16_kernels().pair(rows + i * stride, rows + (i + 1) * stride, result_stride(value_width_), values_ + (at + i) * int16_columns, value_panel());
 }
 
 void Tile::score(const Rows& rows, std::int64_t first, int m, int n, Ahead ahead) {
   n_scored_ = static_cast<int>(padded(n, key_step));
-  std::fill_n(factor_, padded(m, int16_rows), 1.0f);
-  for (int i = 0; i < 2; ++i) {
-    const Part& left = rows.parts_[i];
-    active_int16_kernels().multiply({left.panels + first * left.k, keys_[i].panels, left.k * int16_columns, padded(m, int16_rows), n_scored_, left.k,
-                                     left.scale + first, keys_[i].scale, i == 0 ? nullptr : factor_, scores_, n_scored_, false, ahead.data(), i == 0 ? std::ssize(ahead) : 0});
-  }
+  for (int row = 0; row < m; row += row_step)
+    for (int i = 0; i < 2; ++i) {
+      const Part &left = keys_[i], &right = rows.parts_[i];
+      const Ahead now = row == 0 && i == 0 ? ahead : Ahead();
+      active_int16_kernels().multiply({left.ints, left.k, 2, right.ints + (first + row) * right.k, 0, n_scored_, int16_columns, left.k, left.scale,
+                                       right.scale + first + row, i == 0 ? nullptr : ones_, scores_ + std::int64_t{row} * n_scored_, int16_columns, false,
+                                       now.data(), std::ssize(now)});
+    }
 }
 
-void Tile::weigh(int row, int visible, SoftmaxState& state) {
-  std::int16_t* const weights = weights_ + row % int16_rows * n_scored_;
-  std::fill(weights + visible, weights + n_scored_, std::int16_t{0});
-  if (visible == 0) {
-    weight_scale_[row] = 0, factor_[row] = 1;
-  } else {
-    kernels::Int16Softmax softmax{scores_ + std::int64_t{row} * n_scored_, value_scale_, visible, state.max, weights, 0, 0, 0};
-    active_int16_kernels().softmax(softmax);
-    weight_scale_[row] = softmax.weight_scale;
-    factor_[row] = std::exp(state.max - softmax.max);
-    state = {softmax.max, state.sum * factor_[row] + softmax.sum};
-  }
-  if (row % int16_rows == int16_rows - 1)
-    active_int16_kernels().interleave4(weights_, n_scored_, n_scored_ / 2, weight_panels_ + (row / int16_rows) * std::int64_t{int16_rows} * n_scored_);
+void Tile::weigh_panel(int first, int n, const std::array<std::int32_t, row_step>& visible, SoftmaxState* states) {
+  std::array<float, row_step> max{}, sum{};
+  for (int i = 0; i < n; ++i) max[static_cast<std::size_t>(i)] = states[i].max, sum[static_cast<std::size_t>(i)] = states[i].sum;
+  const std::int64_t at = std::int64_t{first} * n_scored_;
+  active_int16_kernels().softmax({scores_ + at, value_scale_, n_scored_, visible.data(), max.data(), sum.data(), weights_ + at, weight_scale_ + first, factor_ + first});
+  for (int i = 0; i < n; ++i) states[i] = {max[static_cast<std::size_t>(i)], sum[static_cast<std::size_t>(i)]};
 }
 
 void Tile::add_values(int m, float* out, Ahead ahead) {
-  SoftmaxState none{};
-  const std::int64_t rows = padded(m, int16_rows), width = result_stride(value_width_);
-  for (int i = m; i < rows; ++i) weigh(i, 0, none);
-  active_int16_kernels().multiply({weight_panels_, values_, value_panel(), rows, width, n_scored_, weight_scale_, nullptr, factor_, out, width, true,
-                                   ahead.data(), std::ssize(ahead)});
+  const std::int64_t width = result_stride(value_width_);
+  for (int row = 0; row < m; row += row_step) {
+    const Ahead now = row == 0 ? ahead : Ahead();
+    active_int16_kernels().multiply({weights_ + std::int64_t{row} * n_scored_, 2, 2 * row_step, values_, value_panel(), padded(std::min(row_step, m - row), int16_rows), width,
+                                     n_scored_, weight_scale_ + row, nullptr, factor_ + row, out + row * width, width, true, now.data(), std::ssize(now)});
+  }
 }
 
 Expansion::Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& s) : weights_(weights), shape_(s) {
@@ -213,14 +211,13 @@ void Expansion::pack_transposed(const kernels::Matrix& w, const Part& panels) {
 
 void Expansion::pack_rows(int at, int n, const Part& panels) {
   const std::int64_t stride = result_stride(shape_.n_latent);
-  round_rows(n, int16_columns, shape_.n_latent, stage_, stride, panels.scale + at, round_floats(rows_, shape_.n_latent, shape_.n_latent));
-  active_int16_kernels().interleave16(stage_, stride, panels.k / 2, panels.panels + at * panels.k);
+  set_right(panels, at, n, stage_, stride, round_floats(rows_, shape_.n_latent, shape_.n_latent));
 }
 
-void Expansion::run(const Rows& latents, int n, float* keys, float* values) const {
-  const Part& left = latents.parts_[0];
+void Expansion::run(const Latents& latents, int n, float* keys, float* values) const {
+  const Part& left = latents.part_;
   const auto multiply = [&](const Part& w, int width, float* out) {
-    active_int16_kernels().multiply({left.panels, w.panels, left.k * int16_columns, padded(n, int16_rows), result_stride(width), left.k, left.scale, w.scale,
+    active_int16_kernels().multiply({left.ints, left.k, 2, w.ints, left.k * int16_columns, padded(n, int16_rows), result_stride(width), left.k, left.scale, w.scale,
                                      nullptr, out, result_stride(width)});
   };
   multiply(k_, shape_.n_nope, keys);

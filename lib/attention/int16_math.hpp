@@ -1,6 +1,8 @@
 // The products of attention in 16-bit integers (kernels/int16.hpp): for all rows but f32 ones. float_math.hpp has the same classes in
 // floats.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "attention/key_tile.hpp"
@@ -10,34 +12,40 @@
 namespace mla::attention::int16_math {
 
 constexpr int key_step = 16;  ///< keys that are packed at once
+constexpr int row_step = 16;  ///< rows that stand together in a panel
 
-/// A part of rows, rounded and packed.
+/// A part of rows, rounded: row after row where they are a product's left side, in panels where they are its right side.
 struct Part {
   int width;
-  std::int64_t k;  ///< width, rounded up to a pair
-  std::int16_t* panels;
+  std::int64_t k;  ///< width in whole vectors of 16: values from a row to the next
+  std::int16_t* ints;
   float* scale;
 };
 
-/// Rows of queries, or of latents that are to be expanded.
+/// Rows of queries.
 class Rows {
  public:
   Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
-  /// Rows at … at + n - 1 from x [n, first + second], ldx apart; `at` a multiple of 4. Rows up to the next multiple of 4 become zeros.
-  void set(std::int64_t at, int n, const float* x, std::int64_t ldx);
-  /// Rows 0 … n - 1, first part only.
+  /// Rows 0 … n - 1 from x [n, first + second], ldx apart. Rows up to the next multiple of row_step become zeros.
+  void set(int n, const float* x, std::int64_t ldx);
+
+ private:
+  friend class Tile;
+  Part parts_[2];
+  std::int16_t* stage_;  // [16, stage_stride_]
+  std::int64_t stage_stride_;
+};
+
+/// Latents that are to be expanded.
+class Latents {
+ public:
+  Latents(Scratch& scratch, std::int64_t capacity, int width);
   void set(int n, const StoredRows& x);
 
  private:
-  template <typename Round>
-  void set_panel(const Part& part, std::int64_t at, int n, Round&& round);
-
-  friend class Tile;
   friend class Expansion;
-  Part parts_[2];
-  std::int16_t* stage_;  // [4, stage_stride_]
-  std::int64_t stage_stride_;
-  float* row_;           // [stage_stride_]
+  Part part_;
+  float* row_;  // [width]
 };
 
 /// Keys and values of some cache rows.
@@ -53,35 +61,40 @@ class Tile {
   void set_second(int at, int n, const StoredRows& x);
   void set_values(int at, int n, const StoredRows& x);
 
-  /// Scores of rows first … first + m - 1 with the first n keys, kept in the tile.
+  /// Scores of rows first … first + m - 1, `first` a multiple of row_step, with the first n keys, kept in the tile.
   void score(const Rows& rows, std::int64_t first, int m, int n, Ahead ahead = {});
   /// Row i sees the first visible(i) keys of those that score() took: goes on with its softmax in states[i]. add_values() must follow,
   /// which goes on with the weighted sums in out [m rounded up to 4, result_stride(value_width)], not divided by the sum of weights.
   template <typename Visible>
   void weigh(int m, Visible&& visible, SoftmaxState* states, [[maybe_unused]] float* out) {
-    for (int i = 0; i < m; ++i) weigh(i, visible(i), states[i]);
+    for (int first = 0; first < m; first += row_step) {
+      std::array<std::int32_t, row_step> of_panel{};
+      const int n = std::min(row_step, m - first);
+      for (int i = 0; i < n; ++i) of_panel[static_cast<std::size_t>(i)] = visible(first + i);
+      weigh_panel(first, n, of_panel, states + first);
+    }
   }
   void add_values(int m, float* out, Ahead ahead = {});
 
  private:
   template <typename Round>
-  void set_part(const Part& part, int at, int n, Round&& round);
-  void store_values(int at);
+  void set_values_by(int at, int n, Round&& round);
+  void store_values(int at, const std::int16_t* rows, std::int64_t stride);
   std::int64_t value_panel() const noexcept;  // values from a panel to the next
-  void weigh(int row, int visible, SoftmaxState& state);
+  void weigh_panel(int first, int n, const std::array<std::int32_t, row_step>& visible, SoftmaxState* states);
 
   Part keys_[2];
   int value_width_;
   bool values_are_keys_;
-  int n_ = 0, n_scored_ = 0;  // keys, in whole panels
+  int n_ = 0, n_scored_ = 0;  // keys, in whole steps
   std::int16_t* values_;
   float* value_scale_;
   std::int16_t* stage_;  // [16, stage_stride_]
   std::int64_t stage_stride_;
-  float* row_;           // [stage_stride_]
-  float* scores_;          // [max_rows, capacity]
-  std::int16_t* weights_;  // [max_rows, capacity]
-  std::int16_t* weight_panels_;
+  float* row_;             // [stage_stride_]
+  float* ones_;            // [capacity]
+  float* scores_;          // [max_rows / 16, n_scored_, 16]
+  std::int16_t* weights_;  // [max_rows / 16, n_scored_ / 2, 16, 2]
   float *weight_scale_, *factor_;  // [max_rows]
 };
 
@@ -91,7 +104,7 @@ class Expansion {
   Expansion(Scratch& scratch, const LatentWeights& weights, const CacheShape& shape);
   void load(int head);
   /// keys [n rounded up to 4, result_stride(n_nope)] and values [.., result_stride(n_value)] from the first n rows of latents.
-  void run(const Rows& latents, int n, float* keys, float* values) const;
+  void run(const Latents& latents, int n, float* keys, float* values) const;
 
  private:
   void pack(const kernels::Matrix& w, const Part& panels);
@@ -113,6 +126,7 @@ namespace mla::attention {
 /// For the templates of the two forms.
 struct Int16Math {
   using Rows = int16_math::Rows;
+  using Latents = int16_math::Latents;
   using Tile = int16_math::Tile;
   using Expansion = int16_math::Expansion;
   static constexpr int key_step = int16_math::key_step;

@@ -8,9 +8,10 @@
 
 namespace mla::kernels {
 
-// Operands are stored in panels, two neighbours along k together: a vector's lane multiplies both and adds them up.
-constexpr std::int64_t int16_rows = 4;      ///< of a panel of the left operand:  [k / 2][4][2]
-constexpr std::int64_t int16_columns = 16;  ///< of a panel of the right operand: [k / 2][16][2]
+// Two neighbours along k stand together: a vector's lane multiplies both and adds them up. The right operand is stored in panels of
+// sixteen columns, [k / 2][16][2]; of the left one a pair is read at a time, wherever rows and pairs are.
+constexpr std::int64_t int16_rows = 4;      ///< rows come in fours
+constexpr std::int64_t int16_columns = 16;  ///< of a panel
 constexpr std::int64_t int16_group = 128;   ///< products that are summed in integers; groups add up in floats
 
 /// In a group, the Euclidean norm of a rounded row is below this: the product of two such rows is below 2^31 (Cauchy-Schwarz).
@@ -25,10 +26,11 @@ static inline float int16_inverse(float scale) noexcept { return scale > 1e-30f 
 
 /// c[i, j] = a_scale[i] · b_scale[j] · sum over k of a[i, k] · b[k, j], plus c_factor[i] · c[i, j] where c_factor is given.
 struct Int16Product {
-  const std::int16_t* a;  ///< panels of 4 rows, 4 · k values each
+  const std::int16_t* a;  ///< pair k / 2 of row i is at i · a_row + k / 2 · a_pair
+  std::int64_t a_row, a_pair;
   const std::int16_t* b;  ///< panels of 16 columns, 16 · k values each, b_stride values apart
   std::int64_t b_stride;
-  std::int64_t m, n, k;   ///< whole panels; k even
+  std::int64_t m, n, k;   ///< multiples of 4, 16 and 2
   const float* a_scale;   ///< [m]
   const float* b_scale;   ///< [n], or nullptr: 1
   const float* c_factor;  ///< [m], or nullptr: what c held is lost
@@ -40,17 +42,18 @@ struct Int16Product {
 };
 
 constexpr std::int64_t int16_softmax_keys = 256;
-/// One row of scores turned into integer weights against the running maximum and sum of its softmax.
+/// Scores of sixteen rows turned into integer weights against the running maxima and sums of their softmax.
 struct Int16Softmax {
-  const float* scores;      ///< [n]
-  const float* value_scale; ///< [n] that of the integers the weights will meet
-  std::int64_t n;           ///< visible keys, 1 to int16_softmax_keys
-  float old_max;            ///< of the keys before; -infinity at first
+  float* scores;             ///< [n, 16]; lost
+  const float* value_scale;  ///< [n] that of the integers the weights will meet
+  std::int64_t n;            ///< keys, even, at most int16_softmax_keys
+  const std::int32_t* visible;  ///< [16] row j sees the first visible[j] keys; the others get the weight 0
+  float* max;                   ///< [16] of the keys before, -infinity at first; then of all keys so far
+  float* sum;                   ///< [16] of exp(score - max), likewise
   // Results:
-  std::int16_t* weights;  ///< [n], value_scale included
-  float max;              ///< of all keys so far
-  float sum;              ///< of exp(score - max) over these n
-  float weight_scale;     ///< a weight of 1 stands for this; the sum of weights is then right, however each is rounded
+  std::int16_t* weights;  ///< [n / 2, 16, 2], value_scale included
+  float* weight_scale;    ///< [16] a weight of 1 stands for this; the sum of weights is then right, however each is rounded
+  float* factor;          ///< [16] exp(max before - max): what was summed up before shrinks by this
 };
 
 /// The implementations of one instruction set.
@@ -62,13 +65,12 @@ struct Int16Kernels {
   RoundStoredFn round_f16;
   RoundStoredFn round_q8_0;    ///< n a multiple of 32
   RoundStoredFn round_q8_row;  ///< n int8 values, then their f32 scale
-  /// Rows of n_pairs pairs, ld apart, into a panel of 4 or of 16.
-  void (*interleave4)(const std::int16_t* rows, std::int64_t ld, std::int64_t n_pairs, std::int16_t* panel) noexcept;
-  void (*interleave16)(const std::int16_t* rows, std::int64_t ld, std::int64_t n_pairs, std::int16_t* panel) noexcept;
+  /// Sixteen rows of n_pairs pairs, ld apart, into a panel.
+  void (*interleave)(const std::int16_t* rows, std::int64_t ld, std::int64_t n_pairs, std::int16_t* panel) noexcept;
   /// Two rows [n], which are neighbours along k, n a multiple of 16: the first 32 values go to out, the next to out + stride, …
   void (*pair)(const std::int16_t* row0, const std::int16_t* row1, std::int64_t n, std::int16_t* out, std::int64_t stride) noexcept;
   void (*multiply)(const Int16Product& p) noexcept;
-  void (*softmax)(Int16Softmax& row) noexcept;
+  void (*softmax)(const Int16Softmax& rows) noexcept;
 };
 
 namespace scalar {

@@ -24,11 +24,10 @@ float round_row(const float* x, std::int64_t n, std::int16_t* out) noexcept {
   return scale;
 }
 
-template <int rows_of_panel>
 void interleave(const std::int16_t* rows, std::int64_t ld, std::int64_t n_pairs, std::int16_t* panel) noexcept {
   for (std::int64_t pair = 0; pair < n_pairs; ++pair)
-    for (int row = 0; row < rows_of_panel; ++row)
-      for (int i = 0; i < 2; ++i) panel[(pair * rows_of_panel + row) * 2 + i] = rows[row * ld + 2 * pair + i];
+    for (int row = 0; row < int16_columns; ++row)
+      for (int i = 0; i < 2; ++i) panel[(pair * int16_columns + row) * 2 + i] = rows[row * ld + 2 * pair + i];
 }
 
 void pair_rows(const std::int16_t* row0, const std::int16_t* row1, std::int64_t n, std::int16_t* out, std::int64_t stride) noexcept {
@@ -40,13 +39,13 @@ void multiply(const Int16Product& p) noexcept {
   const std::int64_t group = p.one_group ? p.k : int16_group;
   for (std::int64_t i = 0; i < p.m; ++i)
     for (std::int64_t j = 0; j < p.n; ++j) {
-      const std::int16_t* a = p.a + i / int16_rows * int16_rows * p.k + i % int16_rows * 2;
+      const std::int16_t* a = p.a + i * p.a_row;
       const std::int16_t* b = p.b + j / int16_columns * p.b_stride + j % int16_columns * 2;
       float total = 0;
       for (std::int64_t first = 0; first < p.k; first += group) {
         std::int32_t sum = 0;
         for (std::int64_t k = first; k < std::min(p.k, first + group); ++k)
-          sum += a[k / 2 * int16_rows * 2 + k % 2] * b[k / 2 * int16_columns * 2 + k % 2];
+          sum += a[k / 2 * p.a_pair + k % 2] * b[k / 2 * int16_columns * 2 + k % 2];
         total += static_cast<float>(sum);
       }
       float& c = p.c[i * p.ldc + j];
@@ -55,29 +54,37 @@ void multiply(const Int16Product& p) noexcept {
     }
 }
 
-void softmax(Int16Softmax& row) noexcept {
-  row.max = std::max(row.old_max, *std::max_element(row.scores, row.scores + row.n));
-  const auto weight = [&](std::int64_t i) { return std::exp(row.scores[i] - row.max); };
-  float sum_of_weights = 0, largest = 0;
-  row.sum = 0;
-  for (std::int64_t i = 0; i < row.n; ++i) {
-    row.sum += weight(i);
-    sum_of_weights += weight(i) * row.value_scale[i];
-    largest = std::max(largest, weight(i) * row.value_scale[i]);
+void softmax_row(const Int16Softmax& p, std::int64_t row) noexcept {
+  const std::int64_t n = std::min<std::int64_t>(p.n, p.visible[row]);
+  const auto score = [&](std::int64_t key) -> float& { return p.scores[key * int16_columns + row]; };
+  float max = p.max[row], sum = 0, total = 0, largest = 0;
+  for (std::int64_t key = 0; key < n; ++key) max = std::max(max, score(key));
+  for (std::int64_t key = 0; key < n; ++key) {
+    const float weight = std::exp(score(key) - max);
+    sum += weight;
+    score(key) = weight * p.value_scale[key];
+    total += score(key), largest = std::max(largest, score(key));
   }
-  row.weight_scale = std::max(sum_of_weights / int16_weight_sum, largest / int16_largest_weight);
-  const float inverse = int16_inverse(row.weight_scale);
+  p.factor[row] = p.max[row] == max ? 1.0f : std::exp(p.max[row] - max);
+  p.max[row] = max, p.sum[row] = p.sum[row] * p.factor[row] + sum;
+  p.weight_scale[row] = std::max(total / int16_weight_sum, largest / int16_largest_weight);
+  const float inverse = int16_inverse(p.weight_scale[row]);
   std::int32_t integers = 0;
-  for (std::int64_t i = 0; i < row.n; ++i) {
-    row.weights[i] = static_cast<std::int16_t>(std::nearbyint(inverse == 0.0f ? 0.0f : weight(i) * row.value_scale[i] * inverse));
-    integers += row.weights[i];
+  for (std::int64_t key = 0; key < p.n; ++key) {
+    std::int16_t& weight = p.weights[(key / 2 * int16_columns + row) * 2 + key % 2];
+    weight = static_cast<std::int16_t>(std::nearbyint(key >= n || inverse == 0.0f ? 0.0f : score(key) * inverse));
+    integers += weight;
   }
-  if (integers > 0) row.weight_scale = sum_of_weights / static_cast<float>(integers);
+  if (integers > 0) p.weight_scale[row] = total / static_cast<float>(integers);
+}
+
+void softmax(const Int16Softmax& p) noexcept {
+  for (std::int64_t row = 0; row < int16_columns; ++row) softmax_row(p, row);
 }
 
 }  // namespace
 
 namespace scalar {
-const Int16Kernels int16 = {round_row, nullptr, nullptr, nullptr, interleave<int16_rows>, interleave<int16_columns>, pair_rows, multiply, softmax};
+const Int16Kernels int16 = {round_row, nullptr, nullptr, nullptr, interleave, pair_rows, multiply, softmax};
 }
 }  // namespace mla::kernels

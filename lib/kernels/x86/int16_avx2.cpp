@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/int16.hpp"
+#include "kernels/x86/int16_ahead.hpp"
 
 namespace mla::kernels {
 namespace {
@@ -12,7 +13,6 @@ typedef __m256 Floats;
 inline I load(const void* p) { return _mm256_loadu_si256((const I*)p); }
 inline void store(void* p, I x) { _mm256_storeu_si256((I*)p, x); }
 inline I broadcast(const int16_t* pair) { return _mm256_castps_si256(_mm256_broadcast_ss((const float*)pair)); }
-inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// sum += y in place: of a plain sum, GCC 12 makes a copy once a step.
 inline void add_to(I& sum, I y) { asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(y)); }
@@ -154,21 +154,6 @@ inline int pair_at(const int16_t* p) {
 }
 inline void put_pair(int16_t* p, int bits) { __builtin_memcpy(p, &bits, sizeof bits); }
 
-void interleave4(const int16_t* rows, int64_t ld, int64_t n_pairs, int16_t* panel) noexcept {
-  int64_t k = 0;
-  for (; k + 4 <= n_pairs; k += 4) {
-    __m128i r[4], t[4];
-    for (int i = 0; i < 4; ++i) r[i] = _mm_loadu_si128((const __m128i*)(rows + i * ld + 2 * k));
-    t[0] = _mm_unpacklo_epi32(r[0], r[1]), t[1] = _mm_unpackhi_epi32(r[0], r[1]);
-    t[2] = _mm_unpacklo_epi32(r[2], r[3]), t[3] = _mm_unpackhi_epi32(r[2], r[3]);
-    __m128i* out = (__m128i*)(panel + 8 * k);
-    _mm_storeu_si128(out, _mm_unpacklo_epi64(t[0], t[2])), _mm_storeu_si128(out + 1, _mm_unpackhi_epi64(t[0], t[2]));
-    _mm_storeu_si128(out + 2, _mm_unpacklo_epi64(t[1], t[3])), _mm_storeu_si128(out + 3, _mm_unpackhi_epi64(t[1], t[3]));
-  }
-  for (; k < n_pairs; ++k)
-    for (int i = 0; i < 4; ++i) put_pair(panel + 8 * k + 2 * i, pair_at(rows + i * ld + 2 * k));
-}
-
 // Eight rows, eight pairs of each.
 inline void interleave8x8(const int16_t* rows, int64_t ld, int16_t* out) {
   I r[8], t[8];
@@ -184,7 +169,7 @@ inline void interleave8x8(const int16_t* rows, int64_t ld, int16_t* out) {
   }
 }
 
-void interleave16(const int16_t* rows, int64_t ld, int64_t n_pairs, int16_t* panel) noexcept {
+void interleave(const int16_t* rows, int64_t ld, int64_t n_pairs, int16_t* panel) noexcept {
   int64_t k = 0;
   for (; k + 8 <= n_pairs; k += 8)
     for (int half = 0; half < 2; ++half) interleave8x8(rows + 8 * half * ld + 2 * k, ld, panel + 32 * k + 16 * half);
@@ -200,35 +185,22 @@ void pair_rows(const int16_t* row0, const int16_t* row1, int64_t n, int16_t* out
   }
 }
 
-/// Memory to be fetched in equal shares, one with each group of products: many at once would only wait for each other.
-class Ahead {
- public:
-  explicit Ahead(const Int16Product& p) : next_(p.ahead), end_(p.ahead + p.ahead_bytes) {
-    const int64_t panels = p.m / int16_rows * (p.n / int16_columns), groups = p.one_group ? 1 : (p.k + int16_group - 1) / int16_group;
-    share_ = p.ahead_bytes / (panels * groups) / 64 * 64 + 64;
-  }
-  void fetch_share() {
-    for (const std::byte* const end = next_ + share_; next_ < end && next_ < end_; next_ += 64) _mm_prefetch((const char*)next_, _MM_HINT_T1);
-  }
-
- private:
-  const std::byte *next_, *end_;
-  int64_t share_;
-};
-
-// A panel of rows with a panel of columns. Eight sums, two loads and a broadcast leave registers to spare.
-inline void multiply_panels(const Int16Product& p, const int16_t* a, const int16_t* b, int64_t i, int64_t j, Ahead& ahead) {
+// Four rows with a panel of columns. Eight sums, two loads and a broadcast leave registers to spare.
+inline void multiply_panel(const Int16Product& p, const int16_t* b, int64_t i, int64_t j, Ahead& ahead) {
   const int64_t group = p.one_group ? p.k : int16_group;
+  const int16_t *a = p.a + i * p.a_row, *a3 = a + 3 * p.a_row;
+  const int64_t row = p.a_row, pair = p.a_pair;
   Floats total[4][2] = {};
   for (int64_t first = 0; first < p.k; first += group) {
     I sum[4][2] = {};
     ahead.fetch_share();
-    for (const int16_t* const end = a + 4 * smaller(p.k - first, group); a < end; a += 8, b += 32) {
+#pragma GCC unroll 2
+    for (const int16_t* const end = b + 16 * smaller(p.k - first, group); b < end; a += pair, a3 += pair, b += 32) {
       const I b0 = load(b), b1 = load(b + 16);
 #pragma GCC unroll 4
       for (int t = 0; t < 4; ++t) {
-        const I pair = broadcast(a + 2 * t);
-        add_to(sum[t][0], _mm256_madd_epi16(pair, b0)), add_to(sum[t][1], _mm256_madd_epi16(pair, b1));
+        const I x = broadcast(t < 3 ? a + t * row : a3);
+        add_to(sum[t][0], _mm256_madd_epi16(x, b0)), add_to(sum[t][1], _mm256_madd_epi16(x, b1));
       }
     }
 #pragma GCC unroll 4
@@ -248,9 +220,9 @@ inline void multiply_panels(const Int16Product& p, const int16_t* a, const int16
 
 // A panel of columns stays in the first-level cache while all rows meet it.
 void multiply(const Int16Product& p) noexcept {
-  Ahead ahead(p);
+  Ahead ahead(p, p.m / int16_rows * (p.n / int16_columns) * groups_of(p));
   for (int64_t j = 0; j < p.n; j += int16_columns)
-    for (int64_t i = 0; i < p.m; i += int16_rows) multiply_panels(p, p.a + i * p.k, p.b + j / int16_columns * p.b_stride, i, j, ahead);
+    for (int64_t i = 0; i < p.m; i += int16_rows) multiply_panel(p, p.b + j / int16_columns * p.b_stride, i, j, ahead);
 }
 
 /// exp(x) for x ≤ 0: 2^n · e^r with |r| ≤ ln(2)/2, the polynomial with the coefficients of Cephes' expf; below -87 it is 0.
@@ -270,44 +242,60 @@ inline Floats exp_of(Floats x) {
   return _mm256_andnot_ps(tiny, _mm256_mul_ps(y, _mm256_castsi256_ps(power)));
 }
 
-void softmax(Int16Softmax& row) noexcept {
-  alignas(32) float weights[int16_softmax_keys];
-  Floats max = _mm256_set1_ps(row.old_max);
-  for (int64_t i = 0; i < row.n; i += 8) {
-    const Floats x = load_floats(row.scores + i, row.n - i);
-    max = _mm256_max_ps(max, row.n - i >= 8 ? x : _mm256_blendv_ps(max, x, _mm256_castsi256_ps(lanes(row.n - i))));
+// Eight of the sixteen rows, a lane each. `masked`: some don't see all keys.
+template <bool masked>
+inline void softmax_lanes(const Int16Softmax& p, int first) {
+  const I visible = load(p.visible + first);
+  const auto keep = [&](int64_t key) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(visible, _mm256_set1_epi32((int)key))); };
+  const auto scores = [&](int64_t key) { return p.scores + key * int16_columns + first; };
+  const Floats old_max = _mm256_loadu_ps(p.max + first);
+  Floats max = old_max;
+  for (int64_t key = 0; key < p.n; ++key) {
+    const Floats larger = _mm256_max_ps(max, _mm256_loadu_ps(scores(key)));
+    max = masked ? _mm256_blendv_ps(max, larger, keep(key)) : larger;
   }
-  row.max = max_of(max);
-  max = _mm256_set1_ps(row.max);
-  Floats sum = _mm256_setzero_ps(), weight_sum = sum, largest = sum;
-  for (int64_t i = 0; i < row.n; i += 8) {
-    Floats y = exp_of(_mm256_sub_ps(load_floats(row.scores + i, row.n - i), max));
-    if (row.n - i < 8) y = _mm256_and_ps(y, _mm256_castsi256_ps(lanes(row.n - i)));
+  Floats sum = _mm256_setzero_ps(), total = sum, largest = sum;
+  for (int64_t key = 0; key < p.n; ++key) {
+    Floats y = exp_of(_mm256_sub_ps(_mm256_loadu_ps(scores(key)), max));
+    if (masked) y = _mm256_and_ps(y, keep(key));
     sum = _mm256_add_ps(sum, y);
-    y = _mm256_mul_ps(y, load_floats(row.value_scale + i, row.n - i));
-    weight_sum = _mm256_add_ps(weight_sum, y), largest = _mm256_max_ps(largest, y);
-    _mm256_store_ps(weights + i, y);
+    y = _mm256_mul_ps(y, _mm256_set1_ps(p.value_scale[key]));
+    if (masked) y = _mm256_and_ps(y, keep(key));  // a scale that isn't a number must not show where it isn't seen
+    total = _mm256_add_ps(total, y), largest = _mm256_max_ps(largest, y);
+    _mm256_storeu_ps(scores(key), y);
   }
-  row.sum = sum_of(sum);
-  const float total = sum_of(weight_sum), by_sum = total / int16_weight_sum, by_value = max_of(largest) / int16_largest_weight;
-  row.weight_scale = by_sum < by_value ? by_value : by_sum;
-  const float inverse = int16_inverse(row.weight_scale);
-  const Floats factor = _mm256_set1_ps(inverse);
+  const Floats same = _mm256_cmp_ps(old_max, max, _CMP_EQ_OQ);  // also where no key has been seen yet: both are -infinity
+  const Floats factor = _mm256_blendv_ps(exp_of(_mm256_sub_ps(old_max, max)), _mm256_set1_ps(1.0f), same);
+  _mm256_storeu_ps(p.factor + first, factor), _mm256_storeu_ps(p.max + first, max);
+  _mm256_storeu_ps(p.sum + first, _mm256_fmadd_ps(_mm256_loadu_ps(p.sum + first), factor, sum));
+
+  const Floats scale = _mm256_max_ps(_mm256_mul_ps(largest, _mm256_set1_ps(1 / int16_largest_weight)), _mm256_mul_ps(total, _mm256_set1_ps(1 / int16_weight_sum)));
+  float inverses[8];
+  _mm256_storeu_ps(inverses, scale);
+  for (float& x : inverses) x = int16_inverse(x);
+  const Floats inverse = _mm256_loadu_ps(inverses), any = _mm256_cmp_ps(inverse, _mm256_setzero_ps(), _CMP_NEQ_OQ);
+  const auto integer = [&](int64_t key) { return _mm256_cvtps_epi32(_mm256_and_ps(_mm256_mul_ps(_mm256_loadu_ps(scores(key)), inverse), any)); };
   I integers = _mm256_setzero_si256();
-  for (int64_t i = 0; i < row.n; i += 16) {
-    const Floats a = _mm256_mul_ps(_mm256_load_ps(weights + i), factor);
-    const Floats b = row.n - i > 8 ? _mm256_mul_ps(_mm256_load_ps(weights + i + 8), factor) : _mm256_setzero_ps();
-    const I rounded = inverse == 0.0f ? _mm256_setzero_si256() : to_int16(a, b);
-    integers = _mm256_add_epi32(integers, _mm256_madd_epi16(rounded, _mm256_set1_epi16(1)));
-    store_int16(row.weights + i, rounded, row.n - i);
+  for (int64_t key = 0; key < p.n; key += 2) {
+    const I even = integer(key), odd = integer(key + 1);
+    integers = _mm256_add_epi32(integers, _mm256_add_epi32(even, odd));
+    store(p.weights + key * int16_columns + 2 * first, _mm256_or_si256(even, _mm256_slli_epi32(odd, 16)));
   }
-  const float rounded_total = sum_of(_mm256_cvtepi32_ps(integers));
-  if (rounded_total > 0.0f) row.weight_scale = total / rounded_total;
+  const Floats rounded = _mm256_cvtepi32_ps(integers);
+  _mm256_storeu_ps(p.weight_scale + first, _mm256_blendv_ps(scale, _mm256_div_ps(total, rounded), _mm256_cmp_ps(rounded, _mm256_setzero_ps(), _CMP_GT_OQ)));
+}
+
+void softmax(const Int16Softmax& p) noexcept {
+  for (int first = 0; first < int16_columns; first += 8) {
+    bool masked = false;
+    for (int i = first; i < first + 8; ++i) masked |= p.visible[i] < p.n;
+    masked ? softmax_lanes<true>(p, first) : softmax_lanes<false>(p, first);
+  }
 }
 
 }  // namespace
 
 namespace avx2 {
-const Int16Kernels int16 = {round_row, round_f16, round_q8_0, round_q8_row, interleave4, interleave16, pair_rows, multiply, softmax};
+const Int16Kernels int16 = {round_row, round_f16, round_q8_0, round_q8_row, interleave, pair_rows, multiply, softmax};
 }
 }  // namespace mla::kernels
