@@ -17,7 +17,9 @@ std::string bytes_of(const T& value) {
 
 }  // namespace
 
-GgufWriter::GgufWriter(const std::string& path) : path_(path), file_(path) {}
+GgufWriter::GgufWriter(const std::string& path, platform::Unfinished unfinished) : path_(path), file_(path, unfinished) {
+  if (unfinished == platform::Unfinished::kept && !file_.part_path().empty()) journal_.emplace(file_.part_path());
+}
 
 template <typename T>
 void GgufWriter::put(const T& value) {
@@ -116,33 +118,50 @@ void GgufWriter::add_tensor(const std::string& name, std::vector<std::uint64_t> 
   tensors_.push_back({name, std::move(shape), number, bytes});
 }
 
-void GgufWriter::begin_data() {
-  file_.write("GGUF", 4);
-  const auto number = [&](auto value) { file_.write(&value, sizeof value); };
+std::string GgufWriter::header() const {
+  std::string bytes = "GGUF";
+  const auto number = [&](auto value) { bytes += bytes_of(value); };
   number(std::uint32_t{3});
   number(std::uint64_t{tensors_.size()});
   number(n_keys_);
-  file_.write(keys_.data(), keys_.size());
+  bytes += keys_;
   std::uint64_t offset = 0;
   for (const Tensor& tensor : tensors_) {
     number(std::uint64_t{tensor.name.size()});
-    file_.write(tensor.name.data(), tensor.name.size());
+    bytes += tensor.name;
     number(static_cast<std::uint32_t>(tensor.shape.size()));
     for (const std::uint64_t size : tensor.shape) number(size);
     number(tensor.type);
     number(offset);
     offset += (tensor.bytes + alignment - 1) / alignment * alignment;
   }
+  return bytes;
+}
+
+std::size_t GgufWriter::begin_data(std::uint64_t source, const std::function<void()>& keep_going) {
+  const std::string bytes = header();
+  if (journal_) {
+    platform::Checksum id;
+    id.update(&source, sizeof source);
+    id.update(bytes.data(), bytes.size());
+    const platform::PartJournal::Whole whole = journal_->open(id.value(), keep_going);
+    file_.resume_at(whole.bytes);
+    if (whole.sections > 0) return current_ = whole.sections - 1;
+  }
+  put_bytes(std::as_bytes(std::span(bytes)));
   pad();
+  end_section();
+  return 0;
 }
 
 void GgufWriter::write(std::span<const std::byte> bytes) {
   if (current_ == tensors_.size() || bytes.size() > tensors_[current_].bytes - current_bytes_)
     fail(Status::internal, "{}: more bytes than the announced tensors have", path_);
-  file_.write(bytes);
+  put_bytes(bytes);
   current_bytes_ += bytes.size();
   if (current_bytes_ < tensors_[current_].bytes) return;
   pad();
+  end_section();
   ++current_;
   current_bytes_ = 0;
 }
@@ -150,11 +169,24 @@ void GgufWriter::write(std::span<const std::byte> bytes) {
 void GgufWriter::finish() {
   if (current_ != tensors_.size()) fail(Status::internal, "{}: tensor {} was not written", path_, tensors_[current_].name);
   file_.commit();
+  if (journal_) journal_->remove();
 }
 
 void GgufWriter::pad() {
-  constexpr char zeros[alignment] = {};
-  file_.write(zeros, (alignment - file_.position() % alignment) % alignment);
+  constexpr std::byte zeros[alignment] = {};
+  put_bytes({zeros, static_cast<std::size_t>((alignment - file_.position() % alignment) % alignment)});
+}
+
+void GgufWriter::put_bytes(std::span<const std::byte> bytes) {
+  file_.write(bytes);
+  if (journal_) section_.update(bytes);
+}
+
+void GgufWriter::end_section() {
+  if (!journal_) return;
+  file_.flush();
+  journal_->add(file_.position(), section_.value());
+  section_ = {};
 }
 
 }  // namespace mla::format

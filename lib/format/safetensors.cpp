@@ -54,7 +54,8 @@ SafetensorsTensor read_entry(const nlohmann::json& entry, const std::string& nam
 }  // namespace
 
 void SafetensorsFolder::add_file(const std::string& path) {
-  const auto& file = *files_.emplace_back(std::make_unique<platform::FileView>(platform::FileView::map(path)));
+  const platform::FileView& file = files_.emplace_back(platform::FileView::map(path));
+  paths_.push_back(path);
   const std::span<const std::byte> bytes = file.bytes();
   std::uint64_t header_bytes = 0;
   if (bytes.size() >= sizeof header_bytes) std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
@@ -67,7 +68,7 @@ void SafetensorsFolder::add_file(const std::string& path) {
   std::vector<std::pair<const std::byte*, const std::pair<const std::string, SafetensorsTensor>*>> places;
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") continue;
-    auto tensor = read_entry(entry, name, file.path(), bytes.subspan(sizeof header_bytes + header_bytes));
+    auto tensor = read_entry(entry, name, paths_.back(), bytes.subspan(sizeof header_bytes + header_bytes));
     const auto [added, is_new] = tensors_.emplace(name, std::move(tensor));
     if (!is_new) fail(Status::bad_file, "{}: tensor {} is in two files", path, name);
     if (added->second.bytes > 0) places.emplace_back(added->second.data, &*added);
@@ -106,5 +107,14 @@ const SafetensorsTensor* SafetensorsFolder::find(const std::string& name) const 
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
 }
+
+const platform::FileView* SafetensorsFolder::file_with(const std::byte* data) const noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  for (const platform::FileView& file : files_)
+    if (address - reinterpret_cast<std::uintptr_t>(file.bytes().data()) < file.bytes().size()) return &file;
+  return nullptr;
+}
+
+std::vector<platform::FileView> SafetensorsFolder::take_files() && { return std::move(files_); }
 
 }  // namespace mla::format

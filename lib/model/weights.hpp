@@ -1,5 +1,6 @@
 // Weights of a model: views into the mapped file, and the few matrices derived from it.
 #pragma once
+#include <list>
 #include <memory>
 #include <mla/model.hpp>
 #include <span>
@@ -39,6 +40,7 @@ struct LoadedModel {
   kernels::Matrix output;              ///< [n_vocab, n_embd]
   std::vector<LayerWeights> layers;
   std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b, rows that were interleaved, norms that aren't floats
+  std::list<std::vector<kernels::Matrix>> separate;  ///< views of experts that are not one after another
   platform::Buffer repacked;              ///< weights in another layout, or elsewhere, than the mapped file's (model/repack.hpp)
   std::shared_ptr<const platform::NumaPlan> numa;  ///< nullptr: nodes are of no interest
   std::vector<platform::Buffer> copies;   ///< of `repacked`, on all nodes but the first, under Numa::replicate

@@ -201,7 +201,11 @@ TEST_CASE("settings of config.json that are missing, absurd or not implemented: 
       {"num_attention_heads", 0, bad}, {"kv_lora_rank", nothing, bad, "missing"}, {"qk_rope_head_dim", 7, bad, "odd"},
       {"q_lora_rank", -3, bad}, {"rms_norm_eps", 2, bad}, {"rms_norm_eps", "small", bad}, {"rope_theta", 0, bad},
       {"hidden_act", "gelu", unsupported}, {"attention_bias", true, unsupported}, {"rope_interleave", false, unsupported},
-      {"quantization_config", {{"quant_method", "fp8"}}, unsupported, "FP8"}, {"moe_layer_freq", 2, unsupported},
+      {"quantization_config", {{"quant_method", "fp8"}}, unsupported, "[128, 128]"},
+      {"quantization_config", {{"quant_method", "gptq"}}, unsupported, "gptq"},
+      {"quantization_config", {{"quant_method", "fp8"}, {"fmt", "e5m2"}}, unsupported, "e5m2"},
+      {"quantization_config", {{"quant_method", "fp8"}, {"weight_block_size", {128, 64}}}, unsupported, "[128, 128]"}, {"quantization_config", 8, bad},
+      {"mlp_layer_types", {"sparse", "dense", "sparse"}, unsupported}, {"mlp_layer_types", {"dense"}, unsupported}, {"mlp_layer_types", "dense", bad}, {"moe_layer_freq", 2, unsupported},
       {"scoring_func", "tanh", unsupported, "tanh"}, {"scoring_func", "softmax", unsupported}, {"topk_method", "greedy", unsupported},
       {"n_group", 3, bad, "3 groups of 8"}, {"topk_group", 5, bad, "5 of 4"}, {"num_experts_per_tok", 9, bad, "9 of 8"},
       {"num_experts_per_tok", 0, bad}, {"n_shared_experts", 1 << 24, bad, "absurd"}, {"routed_scaling_factor", 0, bad},
@@ -284,7 +288,7 @@ TEST_CASE("folders that lack a file, or a tensor, or hold another than config.js
   work.check_refused_by(Status::not_found, {config});
 }
 
-TEST_CASE("wrong tokenizers, types and outputs leave no file; a conversion that is stopped neither") {
+TEST_CASE("wrong tokenizers, types and outputs leave no file") {
   Work work;
   for (const char* text : {"", "{", "[]", "{}"}) {
     write_bytes(work.in / "tokenizer.json", text);
@@ -300,14 +304,57 @@ TEST_CASE("wrong tokenizers, types and outputs leave no file; a conversion that 
   std::filesystem::remove(work.output);
   CHECK(work.out.empty());
 
+}
+
+TEST_CASE("a conversion that is stopped goes on where it was, and trusts nothing it finds") {
+  const Work work;
+  const std::string part = work.output + ".part", journal = part + ".journal";
   int calls = 0;
   convert_huggingface(work.in.path(), work.output, {.progress = [&](auto, auto, auto) { return ++calls > 0; }});
   CHECK(calls > 20);
+  const std::string whole = read_bytes(work.output);
   std::filesystem::remove(work.output);
+  const auto stop_after = [&](int n) {
+    int left = n;
+    check_refused([&] { convert_huggingface(work.in.path(), work.output, {.progress = [&](auto, auto, auto) { return left-- > 0; }}); },
+                  Status::aborted, {work.output});
+    CHECK_FALSE(std::filesystem::exists(work.output));
+  };
+  const auto finish = [&] {
+    int n = 0;
+    convert_huggingface(work.in.path(), work.output, {.progress = [&](std::string_view phase, auto, auto) { return n += phase == "convert", true; }});
+    CHECK(read_bytes(work.output) == whole);
+    std::filesystem::remove(work.output);
+    CHECK(work.out.empty());
+    return n;
+  };
   for (int last = 0; last < calls - 1; last += 7) {
-    int left = last;
-    work.check_refused_by(Status::aborted, {work.output}, {.progress = [&](auto, auto, auto) { return left-- > 0; }});
+    INFO("stopped after " << last);
+    stop_after(last);
+    check_refused([&] { (void)Model::load(part); }, Status::bad_file, {part});
+    CHECK(finish() == calls - last);  // the tensor in work is done again
   }
+  // Bytes of the part, of the journal, and of what they are made from, that changed or are gone.
+  const int middle = calls / 2;
+  for (const std::string& file : {part, journal})
+    for (const double place : {0.0, 0.3, 0.5, 0.99}) {
+      INFO(file << " at " << place);
+      stop_after(middle);
+      std::string bytes = read_bytes(file);
+      bytes[static_cast<std::size_t>(place * static_cast<double>(bytes.size()))] ^= 1;
+      write_bytes(file, bytes);
+      CHECK(finish() >= calls - middle);
+      stop_after(middle);
+      write_bytes(file, read_bytes(file).substr(0, static_cast<std::size_t>(place * static_cast<double>(bytes.size()))));
+      CHECK(finish() > calls - middle);
+    }
+  stop_after(middle);
+  work.hf.write(work.in.path());
+  CHECK(finish() == calls);
+  stop_after(middle);
+  convert_huggingface(work.in.path(), work.output, {.type = "f32"});  // another header
+  CHECK(read_bytes(work.output) != whole);
+
   // A file that was there before stays what it was.
   write_bytes(work.output, "precious");
   check_refused([&] { convert_huggingface(work.in.path(), work.output, {.progress = [](auto, auto, auto) { return false; }}); },

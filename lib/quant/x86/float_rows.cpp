@@ -14,15 +14,24 @@ void store_bf16(uint8_t* p, Floats x) {
   store_u16(p, (Ints)((is_nan & (high | 0x40)) | (~is_nan & nearest_even)));
 }
 
-template <Floats (*load_lanes)(const uint8_t*)>
+// Codes of 8 bits: exponent and mantissa move to where a float has them. Subnormals are counted in units of 2^-9 instead, since a
+// float made of their bits would be subnormal too, which a host may have set to read as zero.
+Floats load_f8_e4m3(const uint8_t* p) {
+  const Ints code = load_u8(p), magnitude = code & 0x7f, sign = (code & 0x80) << 24;
+  const Ints normal = (magnitude << 20) + (120 << 23), subnormal = (Ints)(to_float(magnitude) * 0x1p-9f);
+  const Ints is_subnormal = magnitude < 8, is_nan = magnitude == 0x7f;
+  return as_float(sign | (is_subnormal & subnormal) | (~is_subnormal & ((is_nan & 0x7ff00000) | (~is_nan & normal))));
+}
+
+template <Floats (*load_lanes)(const uint8_t*), int bytes = 2>
 void widen_row(const void* blocks, float* out, int64_t n) noexcept {
   const uint8_t* in = (const uint8_t*)blocks;
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(out + i, load_lanes(in + 2 * i));
+  for (; i + lanes <= n; i += lanes) store(out + i, load_lanes(in + bytes * i));
   if (i == n) return;
-  uint8_t rest[2 * lanes] = {};
+  uint8_t rest[bytes * lanes] = {};
   float values[lanes];
-  memcpy(rest, in + 2 * i, 2 * (size_t)(n - i));
+  memcpy(rest, in + bytes * i, bytes * (size_t)(n - i));
   store(values, load_lanes(rest));
   memcpy(out + i, values, 4 * (size_t)(n - i));
 }
@@ -44,6 +53,7 @@ void narrow_row(const float* in, void* blocks, int64_t n) noexcept {
 
 void dequantize_f16(const void* blocks, float* out, int64_t n) noexcept { widen_row<load_f16>(blocks, out, n); }
 void dequantize_bf16(const void* blocks, float* out, int64_t n) noexcept { widen_row<load_bf16>(blocks, out, n); }
+void dequantize_f8_e4m3(const void* blocks, float* out, int64_t n) noexcept { widen_row<load_f8_e4m3, 1>(blocks, out, n); }
 void quantize_f16(const float* in, void* blocks, int64_t n) noexcept { narrow_row<store_f16>(in, blocks, n); }
 void quantize_bf16(const float* in, void* blocks, int64_t n) noexcept { narrow_row<store_bf16>(in, blocks, n); }
 
