@@ -53,8 +53,9 @@ SafetensorsTensor read_entry(const nlohmann::json& entry, const std::string& nam
 
 }  // namespace
 
-void SafetensorsFolder::add_file(const std::string& path) {
-  const platform::FileView& file = files_.emplace_back(platform::FileView::map(path));
+void SafetensorsFolder::add_file(const std::string& path, const Options& options) {
+  const platform::FileView& file =
+      files_.emplace_back(options.use_mmap ? platform::FileView::map(path) : platform::FileView::read(path, options.allocator, options.progress));
   paths_.push_back(path);
   const std::span<const std::byte> bytes = file.bytes();
   std::uint64_t header_bytes = 0;
@@ -79,11 +80,11 @@ void SafetensorsFolder::add_file(const std::string& path) {
       fail(Status::bad_file, "{}: tensor {} and tensor {} overlap", path, places[i - 1].second->first, places[i].second->first);
 }
 
-SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
+SafetensorsFolder SafetensorsFolder::open(const std::string& folder, const Options& options) {
   SafetensorsFolder out;
   const std::string index_path = folder + "/model.safetensors.index.json";
   if (!platform::file_exists(index_path)) {
-    out.add_file(folder + "/model.safetensors");
+    out.add_file(folder + "/model.safetensors", options);
     return out;
   }
   const platform::JsonDocument document = platform::read_json_file(index_path);
@@ -97,7 +98,7 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
       fail(Status::bad_file, "{}: weight_map entry {} is no file name", index_path, name);
     shards.insert(shard.get<std::string>());
   }
-  for (const std::string& shard : shards) out.add_file(folder + "/" + shard);
+  for (const std::string& shard : shards) out.add_file(folder + "/" + shard, options);
   for (const auto& [name, shard] : index["weight_map"].items())
     if (!out.tensors_.contains(name)) fail(Status::bad_file, "{}: tensor {} is not in {}", index_path, name, shard.get<std::string>());
   return out;

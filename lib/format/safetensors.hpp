@@ -18,12 +18,19 @@ struct SafetensorsTensor {
   const std::string* path = nullptr;  ///< of the file it is in, for messages
 };
 
-/// All tensors of a folder, mapped. They stay where they are when it is moved, and when its files are.
+/// All tensors of a folder, mapped, or read into memory. They stay where they are when it is moved, and when its files are.
 class SafetensorsFolder {
  public:
+  struct Options {
+    bool use_mmap = true;
+    std::shared_ptr<Allocator> allocator = nullptr;  ///< for files that are read
+    ProgressCallback progress = {};
+  };
+
   /// Reads model.safetensors.index.json and its shards, or else model.safetensors.
   /// Throws Error: not_found, io_error, bad_file; names the file and the tensor.
-  static SafetensorsFolder open(const std::string& folder);
+  static SafetensorsFolder open(const std::string& folder, const Options& options);
+  static SafetensorsFolder open(const std::string& folder) { return open(folder, {}); }
 
   const std::map<std::string, SafetensorsTensor>& tensors() const noexcept { return tensors_; }
   const SafetensorsTensor* find(const std::string& name) const;
@@ -33,7 +40,7 @@ class SafetensorsFolder {
   std::vector<platform::FileView> take_files() &&;
 
  private:
-  void add_file(const std::string& path);
+  void add_file(const std::string& path, const Options& options);
   std::vector<platform::FileView> files_;
   std::list<std::string> paths_;  // which tensors name
   std::map<std::string, SafetensorsTensor> tensors_;

@@ -36,21 +36,14 @@ void protect_inputs(const std::string& folder, const format::SafetensorsFolder& 
       fail(Status::invalid_argument, "{}: the output would replace {}, which it is made from: choose another name", output, input);
 }
 
-std::string model_name(std::string folder) {
-  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
-  return folder.substr(folder.find_last_of('/') + 1);
-}
-
-format::KeyValues metadata(const std::string& folder, const model::HfModel& model, Type type, const ConvertOptions& options) {
+std::vector<std::pair<std::string, format::GgufValue>> metadata(const std::string& folder, const model::HfModel& model, Type type, const ConvertOptions& options) {
   format::KeyValues keys;
-  keys.add_string("general.architecture", "deepseek2");
-  keys.add_string("general.type", "model");
-  keys.add_string("general.name", model_name(folder));
+  model::write_general(keys, folder);
   keys.add_uint("general.file_type", file_type(type));
   keys.add_uint("general.quantization_version", 2);
   model::write_config(keys, model.config, {.mtp = options.mtp});
   model::write_hf_vocabulary(keys, folder, model.config.n_vocab, options.log.get());
-  return keys;
+  return keys.entries();
 }
 
 // What is written, and how far it is.
@@ -78,12 +71,11 @@ std::uint64_t bytes_of(const HfTensor& tensor, Type type) {
 void convert_huggingface(const std::string& folder, const std::string& output, const ConvertOptions& options) {
   const Type wanted = target_type(options.type);
   const model::HfModel model = model::read_hf_config(folder);
-  const model::HfTensors source(folder, model, {.mtp = options.mtp}, options.log.get());
+  const model::HfTensors source(folder, format::SafetensorsFolder::open(folder), model, {.mtp = options.mtp}, options.log.get());
   protect_inputs(folder, source.files(), output);
 
-  const format::KeyValues keys = metadata(folder, model, wanted, options);
   format::GgufWriter writer(output, platform::Unfinished::kept);
-  for (const auto& [key, value] : keys.entries()) writer.add_value(key, value);
+  for (const auto& [key, value] : metadata(folder, model, wanted, options)) writer.add_value(key, value);
   std::vector<Type> types;
   Progress progress(options, output);
   for (const HfTensor& tensor : source.tensors()) {

@@ -186,6 +186,13 @@ HfModel read_hf_config(const std::string& folder) {
   return model;
 }
 
+void write_general(format::KeyValues& keys, std::string folder) {
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  keys.add_string("general.architecture", "deepseek2");
+  keys.add_string("general.type", "model");
+  keys.add_string("general.name", folder.substr(folder.find_last_of('/') + 1));
+}
+
 void write_config(format::KeyValues& w, const Config& c, ConfigForm form) {
   const std::string a = "deepseek2.";
   const auto uint = [&](const char* key, int value) { w.add_uint(a + key, static_cast<std::uint32_t>(value)); };

@@ -17,6 +17,9 @@ struct HfModel {
 /// mathematics and isn't known here; names file and key.
 HfModel read_hf_config(const std::string& folder);
 
+/// What the model is, and its name: the folder's.
+void write_general(format::KeyValues& keys, std::string folder);
+
 /// The metadata that a config becomes: with k_b and v_b split, or with kv_b whole; with the layers of multi-token prediction, or without.
 struct ConfigForm {
   bool split_latent = true;

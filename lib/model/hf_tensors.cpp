@@ -75,8 +75,8 @@ void HfTensor::load(std::int64_t first, std::int64_t n, float* out) const {
   }
 }
 
-HfTensors::HfTensors(const std::string& folder, const HfModel& model, ConfigForm form, LogSink* log)
-    : c_(model.config), tied_(model.tied_embeddings), is_fp8_(model.is_fp8), form_(form), folder_(folder), weights_(format::SafetensorsFolder::open(folder)) {
+HfTensors::HfTensors(const std::string& folder, format::SafetensorsFolder files, const HfModel& model, ConfigForm form, LogSink* log)
+    : c_(model.config), tied_(model.tied_embeddings), is_fp8_(model.is_fp8), form_(form), folder_(folder), weights_(std::move(files)) {
   const int n_layers = c_.shape.n_layers;
   matrix("token_embd.weight", "model.embed_tokens.weight", c_.n_vocab, c_.n_embd);
   for (int layer = 0; layer < n_layers; ++layer) add_layer(layer);

@@ -35,7 +35,7 @@ class HfTensors {
  public:
   /// Throws Error that names the file and the tensor: bad_file if one is missing or not of the shape that the config demands, unsupported
   /// for a dtype, or for a tensor that may belong to the mathematics and isn't known here.
-  HfTensors(const std::string& folder, const HfModel& model, ConfigForm form, LogSink* log);
+  HfTensors(const std::string& folder, format::SafetensorsFolder files, const HfModel& model, ConfigForm form, LogSink* log);
 
   const std::vector<HfTensor>& tensors() const noexcept { return tensors_; }
   const format::SafetensorsFolder& files() const noexcept { return weights_; }

@@ -159,8 +159,10 @@ FileWriter::FileWriter(const std::string& path, Unfinished unfinished)
 
 FileWriter::~FileWriter() {
   if (fd_ < 0) return;
+  struct stat info;
+  const bool is_empty = ::fstat(fd_, &info) == 0 && info.st_size == 0;
   ::close(fd_);
-  if (!target_.empty() && unfinished_ == Unfinished::removed) ::unlink(part_.c_str());
+  if (!target_.empty() && (unfinished_ == Unfinished::removed || is_empty)) ::unlink(part_.c_str());
 }
 
 void FileWriter::resume_at(std::uint64_t bytes) {
