@@ -36,6 +36,9 @@ struct TensorPiece {
   const float* scales = nullptr;  ///< of blocks of 128 × 128 values, row by row
 };
 
+/// "STEM-00002-of-00009.gguf", the name of part 2 of 9 (counted from 1).
+std::string gguf_part_path(std::string_view stem, std::size_t part, std::size_t n_parts);
+
 struct TensorInfo {
   std::string name;
   std::vector<std::uint64_t> shape;  ///< GGUF's order: row width first; 1 to 4 sizes

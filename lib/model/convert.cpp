@@ -72,9 +72,7 @@ void convert_huggingface(const std::string& folder, const std::string& output, c
   const Type wanted = target_type(options.type);
   const model::HfModel model = model::read_hf_config(folder);
   const model::HfTensors source(folder, format::SafetensorsFolder::open(folder), model, {.mtp = options.mtp}, options.log.get());
-  protect_inputs(folder, source.files(), output);
-
-  format::GgufWriter writer(output, platform::Unfinished::kept);
+  format::GgufWriter writer(output, options.max_part_bytes, platform::Unfinished::kept);
   for (const auto& [key, value] : metadata(folder, model, wanted, options)) writer.add_value(key, value);
   std::vector<Type> types;
   Progress progress(options, output);
@@ -83,7 +81,9 @@ void convert_huggingface(const std::string& folder, const std::string& output, c
     writer.add_tensor(tensor.name, tensor.shape, types.back());
     progress.add_total(bytes_of(tensor, types.back()));
   }
+  protect_inputs(folder, source.files(), output);
   const std::size_t first = writer.begin_data(source.fingerprint(), [&] { progress.report("check"); });
+  for (const std::string& path : writer.paths()) protect_inputs(folder, source.files(), path);
   model::HfEncoder encoder(source.files(), options.n_threads);
   for (std::size_t i = 0; i < types.size(); ++i) {
     const HfTensor& tensor = source.tensors()[i];

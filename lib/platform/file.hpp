@@ -86,6 +86,9 @@ class FileWriter {
   /// Goes on behind the first `bytes` of a part that was kept. Before anything is written.
   void resume_at(std::uint64_t bytes);
   void flush();  ///< to the file, where other readers see it
+  /// Writes what is left and closes the file, which keeps its other name; commit() then only renames it. For files of which none may appear
+  /// before all are whole.
+  void seal(bool durable = true);
   /// `durable`: also waits for the disk, so that a power cut leaves the old file or the new one. Without it, it may leave a damaged one.
   void commit(bool durable = true);
 
