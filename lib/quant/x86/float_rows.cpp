@@ -14,13 +14,11 @@ void store_bf16(uint8_t* p, Floats x) {
   store_u16(p, (Ints)((is_nan & (high | 0x40)) | (~is_nan & nearest_even)));
 }
 
-// Codes of 8 bits: exponent and mantissa move to where a float has them. Subnormals are counted in units of 2^-9 instead, since a
-// float made of their bits would be subnormal too, which a host may have set to read as zero.
+// Codes of 8 bits: sign, exponent and mantissa move to where a half has them, which is then 2^-8 of the value, exactly, subnormals
+// among them; the code that is not a number gets all bits of the exponent.
 Floats load_f8_e4m3(const uint8_t* p) {
-  const Ints code = load_u8(p), magnitude = code & 0x7f, sign = (code & 0x80) << 24;
-  const Ints normal = (magnitude << 20) + (120 << 23), subnormal = (Ints)(to_float(magnitude) * 0x1p-9f);
-  const Ints is_subnormal = magnitude < 8, is_nan = magnitude == 0x7f;
-  return as_float(sign | (is_subnormal & subnormal) | (~is_subnormal & ((is_nan & 0x7ff00000) | (~is_nan & normal))));
+  const Halves half = (load_i8_as_halves(p) << 7) & (int16_t)0xbf80, is_nan = (Halves)((half & 0x7fff) == 0x3f80) & 0x4000;
+  return halves_to_floats(half | is_nan) * 256.0f;
 }
 
 template <Floats (*load_lanes)(const uint8_t*), int bytes = 2>
