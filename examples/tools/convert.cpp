@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <mla/convert.hpp>
 #include <mla/inspect.hpp>
+#include <mla/quantize.hpp>
 
 #include "common/program.hpp"
 
@@ -29,8 +30,8 @@ int main(int argc, char** argv) {
   app.add_option("folder", folder, "the model's folder")->required()->check(program::file_name());
   app.add_option("-o,--output,--outfile", output, "the GGUF file to write; one of this name is replaced when the new one is whole")
       ->required()->check(program::file_name());
-  app.add_option("--type,--outtype", options.type, "type of the matrices; norms and routers stay f32")
-      ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}, CLI::ignore_case))->capture_default_str();
+  app.add_option("--type,--outtype", options.type, "type of the matrices, or a mix of types as of mla-quantize; norms and routers stay f32")
+      ->check(CLI::IsMember(mla::quantize_types(), CLI::ignore_case))->capture_default_str();
   app.add_option("--split-max-size", options.max_part_bytes, "cut a model that takes more into files NAME-00001-of-0000N.gguf of at most so many bytes: 500M, 40G")
       ->transform(CLI::AsSizeValue(true))->type_name("N(M|G)");
   app.add_flag("--mtp", options.mtp, "keep the layers of multi-token prediction, as blk.N.nextn.*; they take no part in ordinary decoding");

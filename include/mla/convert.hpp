@@ -9,7 +9,7 @@
 namespace mla {
 
 struct ConvertOptions {
-  std::string type = "f16";               ///< of the matrices: f32, f16, bf16 or q8_0; norms and routers stay f32
+  std::string type = "f16";               ///< of the matrices, or a mix: one of quantize_types() (mla/quantize.hpp); norms and routers stay f32
   bool mtp = false;                       ///< keep the layers of multi-token prediction, as blk.N.nextn.*, which ordinary decoding doesn't use
   std::uint64_t max_part_bytes = 0;       ///< 0: one file; else parts NAME-00001-of-0000N.gguf of at most so many bytes, cut between tensors
   int n_threads = 0;                      ///< 0: the processors this process may use

@@ -32,7 +32,7 @@ struct ModelOptions {
   /// Threads and memory on machines with several memory nodes; contexts follow the model. Throws Error(unsupported) where there are
   /// several and libnuma is missing. Numa::split and Numa::replicate want the file mapped.
   Numa numa = Numa::none;
-  /// Of a Hugging Face folder: the type that its matrices get in memory, "q8_0" say; empty: F32, F16, BF16 and FP8 are used where they are.
+  /// Of a Hugging Face folder: the type (or mix: quantize_types()) that its matrices get in memory, "q8_0" say; empty: F32, F16, BF16 and FP8 are used where they are.
   std::string load_type = {};
   /// Metadata keys to take instead of the file's, e.g. {"deepseek2.expert_group_count", "8"}; values as decimal text,
   /// "true" or "false". A key that the loader does not read is an error.

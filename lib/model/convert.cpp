@@ -5,6 +5,7 @@
 
 #include "format/gguf_writer.hpp"
 #include "model/hf_encoder.hpp"
+#include "model/hf_types.hpp"
 #include "model/hf_vocabulary.hpp"
 #include "platform/fail.hpp"
 
@@ -13,16 +14,6 @@ namespace {
 
 using model::HfTensor;
 using quant::Type;
-
-Type target_type(const std::string& name) {
-  const auto type = quant::parse_type(name);
-  if (type && (*type == Type::f32 || *type == Type::f16 || *type == Type::bf16 || *type == Type::q8_0)) return *type;
-  fail(Status::invalid_argument, "can't convert to type '{}': use f32, f16, bf16 or q8_0", name);
-}
-
-std::uint32_t file_type(Type type) {  // llama.cpp's numbers
-  return type == Type::f32 ? 0 : type == Type::f16 ? 1 : type == Type::q8_0 ? 7 : 32;
-}
 
 /// Throws if `output` is one of the files that the model is read from.
 void protect_inputs(const std::string& folder, const format::SafetensorsFolder& weights, const std::string& output) {
@@ -34,16 +25,6 @@ void protect_inputs(const std::string& folder, const format::SafetensorsFolder& 
   for (const std::string& input : inputs)
     if (platform::is_same_file(input, output))
       fail(Status::invalid_argument, "{}: the output would replace {}, which it is made from: choose another name", output, input);
-}
-
-std::vector<std::pair<std::string, format::GgufValue>> metadata(const std::string& folder, const model::HfModel& model, Type type, const ConvertOptions& options) {
-  format::KeyValues keys;
-  model::write_general(keys, folder);
-  keys.add_uint("general.file_type", file_type(type));
-  keys.add_uint("general.quantization_version", 2);
-  model::write_config(keys, model.config, {.mtp = options.mtp});
-  model::write_hf_vocabulary(keys, folder, model.config.n_vocab, options.log.get());
-  return keys.entries();
 }
 
 // What is written, and how far it is.
@@ -69,22 +50,26 @@ std::uint64_t bytes_of(const HfTensor& tensor, Type type) {
 }  // namespace
 
 void convert_huggingface(const std::string& folder, const std::string& output, const ConvertOptions& options) {
-  const Type wanted = target_type(options.type);
   const model::HfModel model = model::read_hf_config(folder);
-  const model::HfTensors source(folder, format::SafetensorsFolder::open(folder), model, {.mtp = options.mtp}, options.log.get());
+  const model::ConfigForm form{.mtp = options.mtp};
+  const model::HfTensors source(folder, format::SafetensorsFolder::open(folder), model, form, options.log.get());
+  format::KeyValues keys = model::hf_metadata(folder, model, form, options.log.get());
+  const auto [types, file_type] = model::plan_types(folder, source, keys, options.type, options.log);
+  keys.add_uint("general.file_type", file_type);
+  keys.add_uint("general.quantization_version", 2);
+
   format::GgufWriter writer(output, options.max_part_bytes, platform::Unfinished::kept);
-  for (const auto& [key, value] : metadata(folder, model, wanted, options)) writer.add_value(key, value);
-  std::vector<Type> types;
+  for (const auto& [key, value] : keys.entries()) writer.add_value(key, value);
   Progress progress(options, output);
-  for (const HfTensor& tensor : source.tensors()) {
-    types.push_back(model::HfEncoder::type_for(tensor, wanted, options.log.get()));
-    writer.add_tensor(tensor.name, tensor.shape, types.back());
-    progress.add_total(bytes_of(tensor, types.back()));
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const HfTensor& tensor = source.tensors()[i];
+    writer.add_tensor(tensor.name, tensor.shape, types[i]);
+    progress.add_total(bytes_of(tensor, types[i]));
   }
   protect_inputs(folder, source.files(), output);
   const std::size_t first = writer.begin_data(source.fingerprint(), [&] { progress.report("check"); });
   for (const std::string& path : writer.paths()) protect_inputs(folder, source.files(), path);
-  model::HfEncoder encoder(source.files(), options.n_threads);
+  model::HfEncoder encoder(folder, source.files(), options.n_threads);
   for (std::size_t i = 0; i < types.size(); ++i) {
     const HfTensor& tensor = source.tensors()[i];
     if (i < first) {

@@ -88,6 +88,7 @@ void read_rope(const Keys& keys, Config& c) {
   if (!keys.has(name)) return;
   const Keys scaling = keys.object(name);
   rope.base = scaling.number_or("rope_theta", rope.base);
+  if (scaling.number_or("partial_rotary_factor", 1.0) != 1.0) scaling.refuse("partial_rotary_factor", "only 1 is implemented");
   const std::string type = scaling.text_or("rope_type", scaling.text_or("type", "default"));
   if (type == "default") return;
   if (type != "yarn") scaling.refuse("type", fmt::format("'{}' is not implemented, only yarn is", type));
@@ -166,6 +167,7 @@ HfModel read_hf_config(const std::string& folder) {
     keys.refuse("architectures", "libmla knows DeepseekV2ForCausalLM, DeepseekV3ForCausalLM and Glm4MoeLiteForCausalLM");
   if (keys.flag_or("attention_bias", false)) keys.refuse("attention_bias", "biases are not implemented");
   if (!keys.flag_or("rope_interleave", true)) keys.refuse("rope_interleave", "only interleaved pairs are implemented");
+  if (keys.number_or("partial_rotary_factor", 1.0) != 1.0) keys.refuse("partial_rotary_factor", "only 1 is implemented");
   if (keys.text_or("hidden_act", "silu") != "silu") keys.refuse("hidden_act", "only silu is implemented");
 
   HfModel model;

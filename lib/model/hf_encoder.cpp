@@ -1,9 +1,11 @@
 #include "model/hf_encoder.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "platform/fail.hpp"
-#include "quant/quantize.hpp"
+#include "quant/encode.hpp"
 
 namespace mla::model {
 namespace {
@@ -18,8 +20,8 @@ std::int64_t rows_of(std::int64_t values, const HfTensor& tensor) {
 
 }  // namespace
 
-HfEncoder::HfEncoder(const format::SafetensorsFolder& files, int n_threads)
-    : files_(files), pool_(make_thread_pool(n_threads)), rows_(static_cast<std::size_t>(pool_->n_threads())) {}
+HfEncoder::HfEncoder(std::string folder, const format::SafetensorsFolder& files, int n_threads)
+    : folder_(std::move(folder)), files_(files), pool_(make_thread_pool(n_threads)), rows_(static_cast<std::size_t>(pool_->n_threads())) {}
 
 void HfEncoder::run(const HfTensor& tensor, quant::Type type, const std::function<void(std::span<const std::byte>)>& sink) {
   const std::int64_t rows = tensor.rows(), piece = rows_of(piece_values, tensor);
@@ -36,24 +38,19 @@ void HfEncoder::run(const HfTensor& tensor, quant::Type type, const std::functio
 void HfEncoder::encode(const HfTensor& tensor, quant::Type type, std::int64_t first, std::int64_t n) {
   const std::int64_t cols = tensor.cols(), step = rows_of(task_values, tensor);
   const std::size_t row_bytes = quant::row_bytes(type, cols);
+  const bool needs_finite = quant::traits(type).block_size > 1;
   blocks_.resize(row_bytes * static_cast<std::size_t>(n));
   auto task = [&](int i, int thread) {
     const std::int64_t begin = i * step, count = std::min(step, n - begin);
     std::vector<float>& rows = rows_[static_cast<std::size_t>(thread)];
     rows.resize(static_cast<std::size_t>(count * cols));
     tensor.load(first + begin, count, rows.data());
-    quant::quantize(type, rows.data(), blocks_.data() + row_bytes * static_cast<std::size_t>(begin), count * cols);
+    if (needs_finite && !std::ranges::all_of(rows, [](float x) { return std::isfinite(x); }))
+      fail(Status::bad_file, "{}: tensor {} has values that are not finite, which {} can't hold", folder_, tensor.name, quant::traits(type).name);
+    quant::encode(type, rows.data(), nullptr, blocks_.data() + row_bytes * static_cast<std::size_t>(begin), count * cols);
   };
   const auto call = [](void* data, int i, int thread) { (*static_cast<decltype(task)*>(data))(i, thread); };
   pool_->run(static_cast<int>((n + step - 1) / step), {call, &task});
-}
-
-quant::Type HfEncoder::type_for(const HfTensor& tensor, quant::Type wanted, LogSink* log) {
-  if (!tensor.is_matrix) return quant::Type::f32;
-  if (tensor.cols() % quant::traits(wanted).block_size == 0) return wanted;
-  if (log != nullptr)
-    log->write(LogLevel::info, fmt::format("{}: rows of {} values don't fit {}: stored as F16", tensor.name, tensor.cols(), quant::traits(wanted).name));
-  return quant::Type::f16;
 }
 
 }  // namespace mla::model

@@ -15,18 +15,17 @@ namespace mla::model {
 class HfEncoder {
  public:
   /// `files` are those of the tensors, and outlive this. n_threads 0: as many as compute.
-  HfEncoder(const format::SafetensorsFolder& files, int n_threads);
+  HfEncoder(std::string folder, const format::SafetensorsFolder& files, int n_threads);
 
   /// Calls sink(blocks) for one piece of the tensor's rows after another. What was read of the files no longer counts as this process's
-  /// memory afterwards. Throws what the sink throws, and Error(unsupported) for a type that can't be written.
+  /// memory afterwards. Throws what the sink throws, and
+  /// Error(bad_file) that names the tensor where it has values that are not finite and `type` can't hold such.
   void run(const HfTensor& tensor, quant::Type type, const std::function<void(std::span<const std::byte>)>& sink);
-
-  /// The type that the tensor gets where `wanted` is asked for: floats where it is no matrix, F16 where the rows don't fit its blocks.
-  static quant::Type type_for(const HfTensor& tensor, quant::Type wanted, LogSink* log);
 
  private:
   void encode(const HfTensor& tensor, quant::Type type, std::int64_t first, std::int64_t n);
 
+  std::string folder_;
   const format::SafetensorsFolder& files_;
   std::shared_ptr<ThreadPool> pool_;
   std::vector<std::vector<float>> rows_;  // [n_threads]

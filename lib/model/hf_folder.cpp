@@ -3,22 +3,14 @@
 #include <cstring>
 
 #include "model/hf_encoder.hpp"
+#include "model/hf_types.hpp"
 #include "model/hf_vocabulary.hpp"
 #include "platform/fail.hpp"
-#include "quant/quantize.hpp"
 
 namespace mla::model {
 namespace {
 
 using quant::Type;
-
-format::KeyValues metadata(const std::string& folder, const HfModel& model, ConfigForm form, const ModelOptions& options) {
-  format::KeyValues keys;
-  write_general(keys, folder);
-  write_config(keys, model.config, form);
-  write_hf_vocabulary(keys, folder, model.config.n_vocab, options.log.get());
-  return keys;
-}
 
 format::TensorInfo describe(const HfTensor& tensor, Type type) {
   format::TensorInfo info;
@@ -51,18 +43,18 @@ std::vector<format::TensorInfo> in_place(const HfTensors& tensors, const ModelOp
   return infos;
 }
 
-std::vector<format::TensorInfo> converted(const std::string& folder, const HfTensors& tensors, const ModelOptions& options, std::vector<platform::Buffer>& memory) {
-  const Type wanted = load_type(options);
+std::vector<format::TensorInfo> converted(const std::string& folder, const HfTensors& tensors, const std::vector<Type>& types, const ModelOptions& options,
+                                          std::vector<platform::Buffer>& memory) {
   std::vector<format::TensorInfo> infos;
   std::uint64_t total = 0, done = 0;
-  for (const HfTensor& tensor : tensors.tensors()) {
-    infos.push_back(describe(tensor, HfEncoder::type_for(tensor, wanted, options.log.get())));
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    infos.push_back(describe(tensors.tensors()[i], types[i]));
     total += infos.back().bytes;
   }
   const auto report = [&] {
     if (options.progress && !options.progress("convert", done, total)) fail(Status::aborted, "loading {} was cancelled", folder);
   };
-  HfEncoder encoder(tensors.files(), options.n_threads);
+  HfEncoder encoder(folder, tensors.files(), options.n_threads);
   for (std::size_t i = 0; i < infos.size(); ++i) {
     platform::Buffer& buffer = memory.emplace_back(options.allocator, static_cast<std::size_t>(infos[i].bytes), "weights converted as they are loaded");
     std::byte* to = buffer.data();
@@ -80,21 +72,14 @@ std::vector<format::TensorInfo> converted(const std::string& folder, const HfTen
 
 }  // namespace
 
-Type load_type(const ModelOptions& options) {
-  const auto type = quant::parse_type(options.load_type);
-  if (!type || !quant::can_quantize(*type)) fail(Status::invalid_argument, "ModelOptions::load_type is '{}', which this version can't write", options.load_type);
-  return *type;
-}
-
 HfFolder open_hf_folder(const std::string& folder, const ModelOptions& options) {
   const bool convert = !options.load_type.empty();
-  if (convert) (void)load_type(options);  // before anything is opened
   const HfModel model = read_hf_config(folder);
   const ConfigForm form{.split_latent = convert};
   HfTensors tensors(folder, format::SafetensorsFolder::open(folder, {options.use_mmap || convert, options.allocator, options.progress}), model, form, options.log.get());
-  const format::KeyValues keys = metadata(folder, model, form, options);
+  const format::KeyValues keys = hf_metadata(folder, model, form, options.log.get());
   HfFolder out;
-  std::vector<format::TensorInfo> infos = convert ? converted(folder, tensors, options, out.memory) : in_place(tensors, options, out.memory);
+  std::vector<format::TensorInfo> infos = convert ? converted(folder, tensors, plan_types(folder, tensors, keys, options.load_type, options.log).types, options, out.memory) : in_place(tensors, options, out.memory);
   std::vector<platform::FileView> files;
   if (!convert) {
     files = std::move(tensors).take_files();

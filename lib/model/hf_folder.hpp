@@ -7,7 +7,6 @@
 
 #include "format/gguf.hpp"
 #include "platform/memory.hpp"
-#include "quant/types.hpp"
 
 namespace mla::model {
 
@@ -16,9 +15,6 @@ struct HfFolder {
   std::list<std::vector<float>> scales;  ///< that tensors of `file` point to
   std::vector<platform::Buffer> memory;  ///< the same
 };
-
-/// The type that options.load_type names. Throws Error(invalid_argument) if it can't be written.
-quant::Type load_type(const ModelOptions& options);
 
 /// options.load_type empty: matrices are views of the mapped files (of memory, without use_mmap), whatever their address. Throws Error like
 /// Model::load(), naming the file and the key or tensor.

@@ -34,4 +34,12 @@ void write_hf_vocabulary(format::KeyValues& keys, const std::string& folder, int
   if (!data.chat_template.empty()) keys.add_string("tokenizer.chat_template", data.chat_template);
 }
 
+format::KeyValues hf_metadata(const std::string& folder, const HfModel& model, ConfigForm form, LogSink* log) {
+  format::KeyValues keys;
+  write_general(keys, folder);
+  write_config(keys, model.config, form);
+  write_hf_vocabulary(keys, folder, model.config.n_vocab, log);
+  return keys;
+}
+
 }  // namespace mla::model

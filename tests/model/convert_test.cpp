@@ -291,7 +291,8 @@ TEST_CASE("settings of config.json that are missing, absurd or not implemented: 
       {"rope_scaling", scaling("attention_factor", 2.0), unsupported, "attention_factor"},
       {"rope_scaling", scaling("beta_fast", -1), bad, "beta_fast"},
       {"rope_scaling", scaling("original_max_position_embeddings", -5), bad, "original_max_position_embeddings"},
-      {"rope_parameters", {{"rope_type", "llama3"}, {"rope_theta", 1e4}}, unsupported, "llama3"}};
+      {"rope_parameters", {{"rope_type", "llama3"}, {"rope_theta", 1e4}}, unsupported, "llama3"}, {"partial_rotary_factor", 0.5, unsupported},
+      {"rope_parameters", {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}}, unsupported, "partial_rotary_factor"}};
   const Work work;
   for (const Case& c : cases) {
     INFO(c.key << ": " << c.value);

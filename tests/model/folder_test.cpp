@@ -129,7 +129,7 @@ TEST_CASE("folders that can't be loaded: the file and what is wrong are named") 
   const ScratchFolder in, out;
   HfFolder hf = hf_folder(original_layout(shape), shape);
   hf.write(in.path());
-  check_refused([&] { (void)Model::load(in.path(), {.load_type = "q9"}); }, Status::invalid_argument, {"load_type", "q9"});
+  check_refused([&] { (void)Model::load(in.path(), {.load_type = "q9"}); }, Status::invalid_argument, {"q9"});
   check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported, {in.path(), "mla-convert"});
   check_refused([&] { (void)load_tiny(original_layout(shape), out, {.load_type = "q8_0"}); }, Status::invalid_argument, {"mla-quantize"});
   hf.remove_tensor("lm_head.weight");
