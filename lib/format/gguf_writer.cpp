@@ -25,7 +25,9 @@ constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + alignment 
 
 }  // namespace
 
-GgufWriter::GgufWriter(const std::string& path, std::uint64_t max_part_bytes) : path_(path), max_part_bytes_(max_part_bytes) {}
+GgufWriter::GgufWriter(const std::string& path, std::uint64_t max_part_bytes) : path_(path), max_part_bytes_(max_part_bytes) {
+  if (max_part_bytes == 0) first_ = std::make_unique<platform::FileWriter>(path);
+}
 
 template <typename T>
 void GgufWriter::put(const T& value) {
@@ -174,7 +176,7 @@ void GgufWriter::begin_data() {
 
 void GgufWriter::begin_part() {
   const std::size_t part = files_.size(), end = part_ends_[part];
-  platform::FileWriter& file = *files_.emplace_back(std::make_unique<platform::FileWriter>(paths_[part]));
+  platform::FileWriter& file = *files_.emplace_back(first_ ? std::move(first_) : std::make_unique<platform::FileWriter>(paths_[part]));
   const auto number = [&](auto value) { file.write(&value, sizeof value); };
   file.write("GGUF", 4);
   number(std::uint32_t{3});

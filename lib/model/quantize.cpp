@@ -52,8 +52,9 @@ class Conversion {
       else copy(job);
     }
     report();
+    std::vector<std::string> paths = writer_.paths();  // now: with the files in place, nothing may fail
     writer_.finish();
-    return writer_.paths();
+    return paths;
   }
 
  private:
