@@ -26,7 +26,9 @@ constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + alignment 
 }  // namespace
 
 GgufWriter::GgufWriter(const std::string& path, std::uint64_t max_part_bytes, platform::Unfinished unfinished)
-    : path_(path), max_part_bytes_(max_part_bytes), unfinished_(unfinished) {}
+    : path_(path), max_part_bytes_(max_part_bytes), unfinished_(unfinished) {
+  if (max_part_bytes == 0) first_ = std::make_unique<Part>(path, unfinished);
+}
 
 GgufWriter::Part::Part(const std::string& path, platform::Unfinished unfinished) : file(path, unfinished) {
   if (unfinished == platform::Unfinished::kept && !file.part_path().empty()) journal.emplace(file.part_path());
@@ -203,7 +205,7 @@ std::size_t GgufWriter::begin_data(std::uint64_t source, const std::function<voi
 
 void GgufWriter::begin_part(bool resume, const std::function<void()>& keep_going) {
   const std::string header = part_header(parts_.size());
-  Part& part = *parts_.emplace_back(std::make_unique<Part>(paths_[parts_.size()], unfinished_));
+  Part& part = *parts_.emplace_back(first_ ? std::move(first_) : std::make_unique<Part>(paths_[parts_.size()], unfinished_));
   if (part.journal) {
     platform::Checksum id;
     id.update(&source_, sizeof source_);

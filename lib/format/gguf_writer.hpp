@@ -90,6 +90,7 @@ class GgufWriter {
   std::vector<Tensor> tensors_;
   std::vector<std::size_t> part_ends_;  // of each part, the tensor behind its last
   std::vector<std::string> paths_;
+  std::unique_ptr<Part> first_;               // of a model in one file, opened before any work is done
   std::vector<std::unique_ptr<Part>> parts_;  // sealed, but for the last
   std::size_t current_ = 0;         // tensor in work
   std::uint64_t current_bytes_ = 0;  // of it, written so far

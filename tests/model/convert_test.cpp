@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mla/convert.hpp>
+#include <mla/quantize.hpp>
 
 #include "format/gguf.hpp"
 #include "hf_folder.hpp"
@@ -91,6 +92,31 @@ TEST_CASE("a converted model gives the logits of the same weights in a GGUF file
     CHECK(converted->info().derived_bytes == 0);
     const auto direct = load_tiny(mainline_layout(original_layout(shape), shape), work.in);
     for (const AttentionMode mode : all_modes) CHECK(logits_of(converted, mode).values == logits_of(direct, mode).values);
+  }
+}
+
+TEST_CASE("straight to a mix of types: what quantising the F32 file gives, to the byte") {
+  const Work work({.n_vocab = 64, .n_embd = 256, .n_ff = 256, .n_nope = 32, .n_value = 32, .n_latent = 256, .q_lora = 32, .n_ff_expert = 32});
+  convert_huggingface(work.in.path(), work.output, {.type = "f32"});
+  for (const std::string type : {"Q4_K_M", "q2_k", "IQ4_XS", "q6_0"}) {
+    INFO(type);
+    const std::string ours = work.out / "ours.gguf", theirs = work.out / "theirs.gguf";
+    convert_huggingface(work.in.path(), ours, {.type = type});
+    QuantizeOptions options;
+    options.type = type;
+    quantize_file(work.output, theirs, options);
+    const GgufFile a = GgufFile::open(ours, {}), b = GgufFile::open(theirs, {});
+    REQUIRE(a.tensors().size() == b.tensors().size());
+    for (const format::TensorInfo& expected : b.tensors()) {
+      INFO(expected.name);
+      const format::TensorInfo* got = a.find(expected.name);
+      REQUIRE(got != nullptr);
+      REQUIRE(got->type == expected.type);
+      CHECK(first_difference(*got, expected) == -1);
+    }
+    CHECK(a.get_uint("general.file_type") == b.get_uint("general.file_type"));
+    const auto loaded = Model::load(work.in.path(), {.load_type = type});
+    CHECK(logits_of(loaded, AttentionMode::deepseek_mla).values == logits_of(Model::load(ours), AttentionMode::deepseek_mla).values);
   }
 }
 
@@ -371,7 +397,7 @@ TEST_CASE("wrong tokenizers, types and outputs leave no file") {
     work.check_refused_by(Status::bad_file, {work.in / "tokenizer.json"});
   }
   std::filesystem::remove(work.in / "tokenizer.json");
-  work.check_refused_by(Status::invalid_argument, {"q4_k"}, {.type = "q4_k"});
+  work.check_refused_by(Status::invalid_argument, {"q4_kk"}, {.type = "q4_kk"});
   work.check_refused_by(Status::invalid_argument, {"nonsense"}, {.type = "nonsense"});
   check_refused([&] { convert_huggingface(work.in.path(), work.out / "no/such/folder.gguf"); }, Status::not_found,
                 {work.out / "no/such/folder.gguf"});

@@ -90,7 +90,7 @@ TEST_CASE("mla-convert: errors are one line; inputs are never overwritten, and n
   error({hf}, 2, {"--output"});
   error({hf, "-o", ""}, 2, {"--output", "empty"});
   error({"", "-o", out}, 2, {"folder", "empty"});
-  error({hf, "-o", out, "--type", "q4_k"}, 2, {"--type", "q4_k", "Q8_0"});
+  error({hf, "-o", out, "--type", "q4_kk"}, 2, {"--type", "q4_kk", "Q8_0"});
   error({place / "none", "-o", out}, 1, {"none/config.json", "No such file"});
   error({demo_model, "-o", out}, 1, {"demo-f16.gguf/config.json", "Not a directory"});
   error({place.path(), "-o", out}, 1, {"config.json", "No such file"});

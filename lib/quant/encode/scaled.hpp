@@ -11,8 +11,8 @@ namespace {
 template <int low, int high>
 struct WholeNumbers {
   static constexpr float first = low, last = high;
-  static constexpr int steps = high - low <= 8 ? 12 : 10;  // of the search, to either side
-  static constexpr float step = high - low <= 8 ? 0.1f : high - low <= 16 ? 0.13f : 0.16f;  // between them, where the extreme value is
+  static constexpr int steps = 16;  // of the search outward; half as many inward
+  static constexpr float step = high - low <= 16 ? 0.08f : 0.11f;  // between them, where the extreme value is
   static Lanes nearest(Lanes t) { return round(clamp(t, first, last)); }
   static Lanes index(Lanes v) { return v - first; }
 };
