@@ -28,7 +28,7 @@ struct PartName {
     return name;
   }
 
-  std::string path_of(unsigned part) const { return fmt::format("{}-{:05}-of-{:05}.gguf", stem, part, count); }
+  std::string path_of(unsigned part) const { return gguf_part_path(stem, part, count); }
 };
 
 platform::FileView open_view(const std::string& path, const GgufFile::Options& options) {
@@ -48,6 +48,10 @@ std::optional<std::uint64_t> part_uint(const GgufPart& part, const std::string& 
 }
 
 }  // namespace
+
+std::string gguf_part_path(std::string_view stem, std::size_t part, std::size_t n_parts) {
+  return fmt::format("{}-{:05}-of-{:05}.gguf", stem, part, n_parts);
+}
 
 /// Puts the parts of a model together.
 class GgufReader {
@@ -110,10 +114,7 @@ class GgufReader {
     if (file_.parts_.size() == 1) {
       file_.version_ = part.version;
       file_.metadata_ = std::move(part.metadata);
-      file_.key_index_.clear();
-      for (std::size_t i = 0; i < file_.metadata_.size(); ++i)
-        if (!file_.key_index_.emplace(file_.metadata_[i].first, i).second)
-          fail(Status::bad_file, "{}: metadata key {} occurs twice", file_.path(), file_.metadata_[i].first);
+      file_.index_keys();
     }
     file_.tensors_.insert(file_.tensors_.end(), std::make_move_iterator(part.tensors.begin()), std::make_move_iterator(part.tensors.end()));
   }
@@ -132,6 +133,26 @@ GgufFile GgufFile::borrow(std::span<const std::byte> bytes, const Options& optio
   GgufFile file;
   GgufReader(file, options).run_in_memory(bytes);
   return file;
+}
+
+GgufFile GgufFile::assemble(const std::string& path, std::vector<platform::FileView> parts, std::vector<std::pair<std::string, GgufValue>> metadata,
+                            std::vector<TensorInfo> tensors) {
+  constexpr std::uint32_t newest = 3;
+  GgufFile file;
+  file.version_ = newest;
+  file.parts_ = std::move(parts);
+  file.parts_.insert(file.parts_.begin(), platform::FileView::borrow({}, path));
+  file.metadata_ = std::move(metadata);
+  file.tensors_ = std::move(tensors);
+  file.index_keys();
+  file.index();
+  return file;
+}
+
+void GgufFile::index_keys() {
+  key_index_.clear();
+  for (std::size_t i = 0; i < metadata_.size(); ++i)
+    if (!key_index_.emplace(metadata_[i].first, i).second) fail(Status::bad_file, "{}: metadata key {} occurs twice", path(), metadata_[i].first);
 }
 
 void GgufFile::index() {

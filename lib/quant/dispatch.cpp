@@ -32,7 +32,7 @@ Fn find(Type type, platform::Isa isa, Fn Kernel::*operation) noexcept {
 }
 
 struct Active {
-  static constexpr std::size_t n_types = static_cast<std::size_t>(Type::iq1_m_row) + 1;  // the largest number in Type
+  static constexpr std::size_t n_types = static_cast<std::size_t>(Type::f8_e4m3) + 1;  // the largest number in Type
   std::array<DequantizeFn, n_types> dequantize{};
   std::array<DequantizeRowFn, n_types> dequantize_row{};
   std::array<QuantizeFn, n_types> quantize{};
@@ -62,6 +62,19 @@ const Active& active() noexcept {
 DequantizeFn find_dequantizer(Type type, platform::Isa isa) noexcept { return find(type, isa, &Kernel::dequantize); }
 DequantizeRowFn find_row_dequantizer(Type type, platform::Isa isa) noexcept { return find(type, isa, &Kernel::dequantize_row); }
 QuantizeFn find_quantizer(Type type, platform::Isa isa) noexcept { return find(type, isa, &Kernel::quantize); }
+
+EncodeFn find_encoder(Type type, platform::Isa isa) noexcept {
+#ifdef MLA_X86
+  const Encoder* list = isa >= platform::Isa::avx2 && isa <= platform::Isa::avx512 ? avx2::encoders : ref::encoders;
+#else
+  (void)isa;
+  const Encoder* list = ref::encoders;
+#endif
+  for (; list->encode != nullptr; ++list)
+    if (list->type == type) return list->encode;
+  return nullptr;
+}
+
 DequantizeFn active_dequantizer(Type type) noexcept { return active().dequantize[static_cast<std::size_t>(type)]; }
 DequantizeRowFn active_row_dequantizer(Type type) noexcept { return active().dequantize_row[static_cast<std::size_t>(type)]; }
 QuantizeFn active_quantizer(Type type) noexcept { return active().quantize[static_cast<std::size_t>(type)]; }

@@ -20,12 +20,21 @@ struct Kernel {
   DequantizeRowFn dequantize_row = nullptr;
 };
 
+// weights [n], or nullptr (quant/encode.hpp)
+using EncodeFn = void (*)(const float* in, const float* weights, void* blocks, int64_t n) noexcept;
+struct Encoder {
+  Type type;
+  EncodeFn encode;
+};
+
 // Each list ends with an entry that dequantises nothing and is constant-initialised: no wide instruction runs before detection.
 namespace ref {
 extern const Kernel kernels[];  // complete: every type
+extern const Encoder encoders[];
 }
 namespace avx2 {
 extern const Kernel kernels[];
+extern const Encoder encoders[];
 }
 namespace avx512 {
 extern const Kernel kernels[];

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <map>
 #include <mla/model.hpp>
 #include <nlohmann/json.hpp>
 
@@ -124,7 +125,14 @@ TEST_CASE("mla-quantize: errors are one line; inputs are never overwritten, and 
   error({input, ""}, 2, {"output", "empty"});
   error({"--layout", "panels", input, out}, 2, {"--layout", "panels", "rows,native"});
   error({"-t", "-1", input, out}, 2, {"--threads", "-1"});
-  error({input, out, "q4_k"}, 2, {"q4_k"});
+  error({input, out, "q4_k", "more"}, 2, {"more"});
+  error({input, out, "q7_k"}, 1, {"q7_k", "Q4_K_M"});
+  error({input, out, "--tensor-type", "ffn_down"}, 2, {"--tensor-type", "'ffn_down'", "REGEX=TYPE"});
+  error({input, out, "--tensor-type", "ffn_(=q4_k"}, 1, {"ffn_(=q4_k", "regular expression"});
+  error({input, out, "--tensor-type", "ffn_down=iq2_xxs"}, 1, {"ffn_down=iq2_xxs", "type"});
+  error({input, out, "--tensor-type", "ffn_dawn=q4_k"}, 1, {"ffn_dawn=q4_k", "demo.gguf"});
+  for (const char* size : {"0M", "12", "5K", "-1M", "99999999999G"}) error({input, out, "q4_0", "--split-max-size", size}, 2, {"--split-max-size", "500M"});
+  error({input, out, "q4_0", "--imatrix", place / "none.dat"}, 1, {"none.dat", "No such file"});
   error({place / "none.gguf", out}, 1, {"none.gguf", "No such file"});
   error({heldout_text, out}, 1, {"heldout.txt", "not a GGUF file"});
   std::filesystem::create_symlink("demo.gguf", place / "link.gguf");
@@ -138,4 +146,52 @@ TEST_CASE("mla-quantize: errors are one line; inputs are never overwritten, and 
   CHECK_FALSE(std::filesystem::exists(out + ".part"));
   CHECK(run_program("mla-quantize", {"--layout", "native", input, out}).status == 0);
   CHECK(read_file(out).starts_with("GGUF"));
+}
+
+TEST_CASE("mla-quantize: types, mixes and rules") {
+  const Workplace place;
+  const std::string input = demo_model, out = place / "out.gguf";
+  const auto types_of = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> all{input, out};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Run run = run_program("mla-quantize", all);
+    INFO(run.err);
+    REQUIRE(run.status == 0);
+    std::map<std::string, std::string> types;
+    const std::string written = run.out.substr(0, run.out.find(": "));
+    const auto info = nlohmann::json::parse(run_program("mla-inspect", {"--json", written}).out);
+    for (const auto& tensor : info["tensors"]) types[tensor["name"]] = tensor["type"];
+    return types;
+  };
+  auto types = types_of({"q4_k_m"});
+  CHECK(types["token_embd.weight"] == "Q4_K");
+  CHECK(types["output.weight"] == "Q6_K");
+  CHECK(types["blk.1.attn_k_b.weight"] == "Q8_0");
+  CHECK(types["blk.1.attn_output.weight"] == "Q5_K");
+  CHECK(types["blk.2.ffn_down_exps.weight"] == "Q6_K");
+  CHECK(types["blk.2.ffn_up_exps.weight"] == "Q4_K");
+  CHECK(types["blk.2.ffn_gate_inp.weight"] == "F32");
+  CHECK(types["blk.0.attn_norm.weight"] == "F32");
+
+  types = types_of({"Q4_K", "--pure", "--tensor-type", "attn_(q|v)_b=q5_0", "--tensor-type", "attn_=q3_k"});
+  CHECK(types["output.weight"] == "Q4_K");
+  CHECK(types["blk.0.attn_v_b.weight"] == "Q5_0");
+  CHECK(types["blk.0.attn_q_a.weight"] == "Q3_K");
+  CHECK(types["blk.0.attn_k_b.weight"] == "IQ4_NL");  // rows of 32 values
+  CHECK(types["blk.0.ffn_down.weight"] == "Q4_K");
+  const Run warned = run_program("mla-quantize", {input, out, "Q4_K", "--pure"});
+  CHECK(warned.err.find("mla-quantize: warning: tensor blk.0.attn_k_b.weight: rows of 32 values don't fit Q4_K: Q5_0 instead\n") != std::string::npos);
+
+  const std::string whole = (types_of({"q4_k_m"}), read_file(out));
+  for (const char* threads : {"1", "3"}) {
+    (void)types_of({"q4_k_m", "-t", threads});
+    CHECK(read_file(out) == whole);
+  }
+  std::filesystem::remove(out);
+  CHECK(types_of({"q4_k_m", "--split-max-size", "2M"}) == types_of({"q4_k_m"}));
+  convert("rows", place / "out-00001-of-00002.gguf", place / "joined.gguf");
+  CHECK(read_file(place / "joined.gguf") == whole);
+  convert("native", out, place / "native.gguf");
+  (void)types_of({"q4_k_m", "--layout", "native"});
+  CHECK(read_file(out) == read_file(place / "native.gguf"));
 }
