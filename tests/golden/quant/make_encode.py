@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Rows to be quantised and the error that another quantiser leaves on them: writes encode.bin and encode.txt.
+"""Rows to be quantised and the error that other quantisers leave on them: writes encode.bin and encode.txt.
 
-    make_encode.py LIBRARY    a shared library with ggml's quantize_q4_K and its like in the signature of ik_llama.cpp 8337e4cd3, which takes a
-                              pointer more than llama.cpp's; numpy and the gguf package, whose dequantiser tells the errors (that of Q6_0 is here)
+    make_encode.py IK LLAMA   IK: a shared library with ik_llama.cpp's quantize_q4_K and its like (8337e4cd3); LLAMA: one with llama.cpp's
+                              ggml_quantize_chunk (that of the Python package xllamacpp 2026.10.11549). numpy, and the gguf package, whose
+                              dequantiser tells the errors (that of Q6_0 is here)
 
 encode.bin: 8 sets of 16 rows of 1,024 values, f16; then 1,024 importances, f32. encode.txt: type, set, "plain" or "weighted", and the mean of
-importance · error², importances scaled to a mean of 1.
+importance · error², importances scaled to a mean of 1: the smaller one of the two quantisers'.
 """
 import ctypes
 import sys
@@ -47,26 +48,40 @@ def dequantize(name, data):
     return (d * (numpy.concatenate([low, up], axis=1).astype(numpy.float32) - 32)).reshape(ROWS, COLUMNS)
 
 
+def quantize_with(ik, llama, kind, x, weights):
+    """What each of them makes of the rows; llama.cpp has no Q6_0."""
+    pointer = None if weights is None else weights.ctypes.data_as(ctypes.c_void_p)
+    rows, columns = ctypes.c_int64(ROWS), ctypes.c_int64(COLUMNS)
+    block = 256 if kind[-2:] in ("_K", "XS") else 32
+    outputs = [numpy.zeros(ROWS * COLUMNS // block * TYPES[kind], dtype=numpy.uint8) for _ in range(1 if kind == "Q6_0" else 2)]
+    into = [out.ctypes.data_as(ctypes.c_void_p) for out in outputs]
+    quantize = getattr(ik, "quantize_" + SYMBOLS.get(kind, kind.lower().replace("k", "K")))
+    quantize.restype = ctypes.c_size_t
+    options = (ctypes.c_bool * 2)(False, False)
+    quantize(x.ctypes.data_as(ctypes.c_void_p), into[0], rows, columns, pointer, options)
+    if len(into) > 1:
+        llama.ggml_quantize_chunk.restype = ctypes.c_size_t
+        number = ctypes.c_int(gguf.GGMLQuantizationType[kind].value)
+        llama.ggml_quantize_chunk(number, x.ctypes.data_as(ctypes.c_void_p), into[1], ctypes.c_int64(0), rows, columns, pointer)
+    return outputs
+
+
 def main():
-    library = ctypes.CDLL(sys.argv[1])
+    ik, llama = ctypes.CDLL(sys.argv[1]), ctypes.CDLL(sys.argv[2])
     importances = numpy.random.default_rng(12).lognormal(0, 1, COLUMNS)
     importances = (importances / importances.mean()).astype(numpy.float32)
     lines, stored = [], b""
     all_sets = [(name, values.astype(numpy.float16)) for name, values in sets()]
     for name, values in all_sets:
         stored += values.tobytes()
-    for kind, block_bytes in TYPES.items():
-        quantize = getattr(library, "quantize_" + SYMBOLS.get(kind, kind.lower().replace("k", "K")))
-        quantize.restype = ctypes.c_size_t
+    for kind in TYPES:
         for name, values in all_sets:
             x = numpy.ascontiguousarray(values.astype(numpy.float32))
             for weights in (None, importances):
-                out = numpy.zeros(ROWS * COLUMNS // (256 if kind[-2:] in ("_K", "XS") else 32) * block_bytes, dtype=numpy.uint8)
-                pointer = None if weights is None else weights.ctypes.data_as(ctypes.c_void_p)
-                options = (ctypes.c_bool * 2)(False, False)
-                quantize(x.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(ROWS), ctypes.c_int64(COLUMNS), pointer, options)
-                error = (dequantize(kind, out).astype(numpy.float64) - x) ** 2 * (1 if weights is None else weights.astype(numpy.float64))
-                lines.append(f"{kind} {name} {'plain' if weights is None else 'weighted'} {error.mean():.6e}\n")
+                w = 1 if weights is None else weights.astype(numpy.float64)
+                errors = [((dequantize(kind, out).astype(numpy.float64) - x) ** 2 * w).mean() for out in quantize_with(ik, llama, kind, x, weights)]
+                print(kind, name, "plain" if weights is None else "weighted", *(f"{error:.4e}" for error in errors))
+                lines.append(f"{kind} {name} {'plain' if weights is None else 'weighted'} {min(errors):.6e}\n")
     (HERE / "encode.bin").write_bytes(stored + importances.tobytes())
     (HERE / "encode.txt").write_text("".join(lines))
 
