@@ -264,13 +264,6 @@ const std::byte* ByteReader::take(std::uint64_t n, const char* what) {
   return at;
 }
 
-template <typename T>
-T ByteReader::read(const char* what) {
-  T value;
-  std::memcpy(&value, take(sizeof value, what), sizeof value);
-  return value;
-}
-
 std::string ByteReader::read_string(const char* what) {
   const auto n = read<std::uint64_t>(what);
   if (n > most_string_bytes && n <= remaining())

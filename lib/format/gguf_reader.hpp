@@ -1,5 +1,6 @@
 // Reads the header of one GGUF part.
 #pragma once
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -13,8 +14,14 @@ class ByteReader {
   ByteReader(std::span<const std::byte> bytes, const std::string& path) : bytes_(bytes), path_(path) {}
 
   template <typename T>
-  T read(const char* what);
+  T read(const char* what) {
+    T value;
+    std::memcpy(&value, take(sizeof value, what), sizeof value);
+    return value;
+  }
   std::string read_string(const char* what);
+  /// The next n bytes; `what` is what the error names if there are fewer.
+  const std::byte* take(std::uint64_t n, const char* what);
   /// What errors name from here on: a kind, such as "tensor", and a name that must stay alive; both empty for nothing.
   void name_in_errors(std::string_view kind, std::string_view name) { kind_ = kind, name_ = name; }
 
@@ -22,7 +29,6 @@ class ByteReader {
   std::uint64_t remaining() const noexcept { return bytes_.size() - position_; }
 
  private:
-  const std::byte* take(std::uint64_t n, const char* what);
   std::span<const std::byte> bytes_;
   const std::string& path_;
   std::string_view kind_, name_;
