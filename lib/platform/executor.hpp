@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "platform/input_observer.hpp"
 #include "platform/memory.hpp"
 #include "platform/numa.hpp"
 #include "platform/op_timer.hpp"
@@ -53,6 +54,9 @@ class Executor {
   void use_threads(int n_threads) noexcept;
   /// Times the operations; off unless enabled. Used by the thread that computes.
   OpTimer& ops() noexcept { return ops_; }
+  /// Who is told the inputs of products; nullptr, as at first: nobody. Outlives the executor.
+  void watch(InputObserver* observer) noexcept { observer_ = observer; }
+  InputObserver* observer() const noexcept { return observer_; }
   void abort() noexcept { aborted_.store(true, std::memory_order_relaxed); }
 
   /// Scratch memory of a thread, 64-byte aligned; contents are lost between tasks.
@@ -130,6 +134,7 @@ class Executor {
   std::thread::id owner_;
   std::chrono::steady_clock::time_point last_poll_;
   OpTimer ops_;
+  InputObserver* observer_ = nullptr;
 };
 
 }  // namespace mla::platform

@@ -7,7 +7,7 @@
 
 #include "common/program.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 namespace {
 
 constexpr std::size_t lines_per_task = 6, endings_per_task = 4, most_endings = 64;
@@ -24,12 +24,12 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 [[noreturn]] void refuse(const std::string& name, std::size_t line, const std::string& why) {
-  throw program::Failure(fmt::format("{}, line {}: {}", name, line + 1, why));
+  throw Failure(fmt::format("{}, line {}: {}", name, line + 1, why));
 }
 
 std::vector<Choice> parse_text(const std::vector<std::string>& lines, const std::string& name) {
   if (lines.size() % lines_per_task != 0)
-    throw program::Failure(fmt::format("{} has {} lines: a task is {}, the context, the number of the right ending and {} endings", name, lines.size(),
+    throw Failure(fmt::format("{} has {} lines: a task is {}, the context, the number of the right ending and {} endings", name, lines.size(),
                                        lines_per_task, endings_per_task));
   std::vector<Choice> tasks;
   for (std::size_t at = 0; at < lines.size(); at += lines_per_task) {
@@ -71,8 +71,8 @@ std::vector<Choice> parse_json(const std::vector<std::string>& lines, const std:
 
 std::vector<Choice> parse_choices(const std::string& text, const std::string& name) {
   const std::vector<std::string> lines = lines_of(text);
-  if (lines.empty()) throw program::Failure(name + " holds no tasks");
+  if (lines.empty()) throw Failure(name + " holds no tasks");
   return lines[0].starts_with('{') ? parse_json(lines, name) : parse_text(lines, name);
 }
 
-}  // namespace perplexity
+}  // namespace program::perplexity

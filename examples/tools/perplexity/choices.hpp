@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace perplexity {
+namespace program::perplexity {
 
 struct Choice {
   std::string context;
@@ -13,7 +13,7 @@ struct Choice {
 };
 
 /// Tasks from text, of which `name` is told in errors. Either six lines for each: the context, the number of the right ending (0 to 3), four
-/// endings; or, where the text begins with '{', one JSON object a line: "context", "endings" (from 2 to 64), "label". Throws program::Failure.
+/// endings; or, where the text begins with '{', one JSON object a line: "context", "endings" (from 2 to 64), "label". Throws Failure.
 std::vector<Choice> parse_choices(const std::string& text, const std::string& name);
 
-}  // namespace perplexity
+}  // namespace program::perplexity

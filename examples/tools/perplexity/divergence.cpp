@@ -1,6 +1,6 @@
 #include "perplexity/divergence.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 
 Difference compare(std::span<const float> logits, const LogProbs& base, mla::Token next) noexcept {
   // The record's rounding leaves the sum of p a little beside 1; divided by it, the divergence can't be negative. What is further down
@@ -48,4 +48,4 @@ std::vector<double> Divergence::sorted_divergences() const {
   return sorted;
 }
 
-}  // namespace perplexity
+}  // namespace program::perplexity

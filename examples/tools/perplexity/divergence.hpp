@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "perplexity/log_probs.hpp"
-#include "perplexity/statistics.hpp"
+#include "common/statistics.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 
 /// Of one position: the base's distribution p, from its record, and the model's q, from its logits.
 struct Difference {
@@ -36,4 +36,4 @@ class Divergence {
   std::vector<double> divergences_;
 };
 
-}  // namespace perplexity
+}  // namespace program::perplexity

@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "common/program.hpp"
-#include "perplexity/statistics.hpp"
+#include "common/statistics.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file holds numbers as this machine does");
@@ -23,7 +23,7 @@ constexpr float deepest = 24;               // below the largest logit
 constexpr float steps = 65535;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw program::Failure(path + ": " + why + "; make it with --kl-divergence-base from the model to compare with");
+  throw Failure(path + ": " + why + "; make it with --kl-divergence-base from the model to compare with");
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ LogProbsWriter::LogProbsWriter(const std::string& path, const Windows& windows, 
 }
 
 LogProbsReader::LogProbsReader(const std::string& path, int n_vocab) : path_(path), file_(path, std::ios::binary) {
-  if (!file_) throw program::Failure("cannot open " + path + ": " + std::strerror(errno));
+  if (!file_) throw Failure("cannot open " + path + ": " + std::strerror(errno));
   char head[sizeof magic];
   Sizes sizes{};
   if (!file_.read(head, sizeof head) || std::memcmp(head, magic, sizeof magic) != 0) refuse(path, "this isn't a file of log-probabilities");
@@ -84,7 +84,7 @@ LogProbsReader::LogProbsReader(const std::string& path, int n_vocab) : path_(pat
 void LogProbsReader::read(std::span<std::byte> records) {
   errno = 0;
   if (!file_.read(reinterpret_cast<char*>(records.data()), static_cast<std::streamsize>(records.size())))
-    throw program::Failure("cannot read " + path_ + ": " + (errno != 0 ? std::strerror(errno) : "it has become shorter"));
+    throw Failure("cannot read " + path_ + ": " + (errno != 0 ? std::strerror(errno) : "it has become shorter"));
 }
 
-}  // namespace perplexity
+}  // namespace program::perplexity

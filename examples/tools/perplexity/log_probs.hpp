@@ -9,9 +9,9 @@
 #include <string>
 
 #include "common/output_file.hpp"
-#include "perplexity/windows.hpp"
+#include "common/windows.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 
 /// One record: log-probabilities of a vocabulary in 16 bits each. A code of 0 says only "at most this".
 struct LogProbs {
@@ -33,7 +33,7 @@ class LogProbsWriter {
   void finish() { file_.finish(); }
 
  private:
-  program::OutputFile file_;
+  OutputFile file_;
 };
 
 /// Throws Failure that names the file, also where it isn't one of this model's vocabulary or of another length than it says.
@@ -49,4 +49,4 @@ class LogProbsReader {
   Windows windows_;
 };
 
-}  // namespace perplexity
+}  // namespace program::perplexity

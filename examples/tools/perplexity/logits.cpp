@@ -4,10 +4,10 @@
 
 #include "common/npy.hpp"
 #include "common/program.hpp"
-#include "perplexity/rows.hpp"
+#include "common/rows.hpp"
 #include "perplexity/tasks.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 namespace {
 
 std::vector<mla::Token> parse_tokens(const std::string& text, const std::string& path, int n_vocab) {
@@ -18,13 +18,13 @@ std::vector<mla::Token> parse_tokens(const std::string& text, const std::string&
     mla::Token token = 0;
     const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, token);
     if (error != std::errc() || stop != text.data() + end || token < 0 || token >= n_vocab)
-      throw program::Failure(path + ": entry " + std::to_string(tokens.size() + 1) + ", \"" +
+      throw Failure(path + ": entry " + std::to_string(tokens.size() + 1) + ", \"" +
                              text.substr(begin, std::min<std::size_t>(end - begin, 40)) + "\", is not a token id from 0 to " +
                              std::to_string(n_vocab - 1));
     tokens.push_back(token);
     begin = text.find_first_not_of(space, end);
   }
-  if (tokens.empty()) throw program::Failure(path + " holds no token ids");
+  if (tokens.empty()) throw Failure(path + " holds no token ids");
   return tokens;
 }
 
@@ -35,10 +35,10 @@ void write_logits(const Flags& flags, const std::string& ids, const ModelPointer
   const std::vector<mla::Token> tokens = parse_tokens(ids, flags.tokens_file, n_vocab);
   const int n = static_cast<int>(tokens.size());
   if (flags.model.n_ctx > 0 && n > flags.model.n_ctx)
-    throw program::Failure(flags.tokens_file + " has " + std::to_string(n) + " ids, more than -c " + std::to_string(flags.model.n_ctx));
+    throw Failure(flags.tokens_file + " has " + std::to_string(n) + " ids, more than -c " + std::to_string(flags.model.n_ctx));
   mla::Batch rows;
   for (int i = 0; i < n; ++i) rows.add(tokens[static_cast<std::size_t>(i)], i, 0, true);
-  program::NpyWriter file(flags.logits_file, tokens.size(), static_cast<std::uint64_t>(n_vocab));
+  NpyWriter file(flags.logits_file, tokens.size(), static_cast<std::uint64_t>(n_vocab));
   const mla::ProgressCallback progress = program::progress();
   Scorer scorer(model, flags.model, flags.batch_size(), flags.model.n_ctx > 0 ? flags.model.n_ctx : n);
   scorer.decode(rows, [&](const Piece& piece) {
@@ -48,4 +48,4 @@ void write_logits(const Flags& flags, const std::string& ids, const ModelPointer
   file.finish();
 }
 
-}  // namespace perplexity
+}  // namespace program::perplexity

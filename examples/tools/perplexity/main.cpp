@@ -4,6 +4,8 @@
 
 namespace {
 
+namespace perplexity = program::perplexity;
+
 constexpr const char* description =
     "Perplexity of a text (-f); how far a model's predictions are from another's (--kl-divergence); how often it finds the right ending\n"
     "(--hellaswag); or the logits of given tokens (--tokens, --logits-out).\n\n"

@@ -6,11 +6,11 @@
 
 #include "common/program.hpp"
 #include "perplexity/choices.hpp"
-#include "perplexity/rows.hpp"
-#include "perplexity/statistics.hpp"
+#include "common/rows.hpp"
+#include "common/statistics.hpp"
 #include "perplexity/tasks.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 namespace {
 
 using mla::Position;
@@ -48,7 +48,7 @@ TokenTask encode(const Choice& choice, const std::string& name, std::size_t numb
   for (auto& tokens : task.endings) {
     tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(common));
     if (tokens.empty() || common == 0)
-      throw program::Failure(fmt::format("{}: task {}: an ending is the beginning of another, or there is no context", name, number + 1));
+      throw Failure(fmt::format("{}: task {}: an ending is the beginning of another, or there is no context", name, number + 1));
   }
   return task;
 }
@@ -150,11 +150,11 @@ std::vector<TokenTask> pick(const std::vector<Choice>& choices, const Flags& fla
   return tasks;
 }
 
-void print(const Flags& flags, const Accuracy& accuracy) {
+void print_figures(const Flags& flags, const Accuracy& accuracy) {
   if (!flags.json)
-    return program::print(fmt::format("accuracy: {} ({} tasks)\naccuracy by the sum: {}\n", percent(accuracy.by_mean), accuracy.by_mean.count(), percent(accuracy.by_sum)));
+    return print(fmt::format("accuracy: {} ({} tasks)\naccuracy by the sum: {}\n", percent(accuracy.by_mean), accuracy.by_mean.count(), percent(accuracy.by_sum)));
   const auto json = [](const Mean& mean) { return nlohmann::ordered_json{{"value", mean.value()}, {"error", mean.error()}}; };
-  program::print(nlohmann::ordered_json{{"tasks", accuracy.by_mean.count()}, {"accuracy", json(accuracy.by_mean)}, {"accuracy_by_sum", json(accuracy.by_sum)}}.dump(2) + "\n");
+  print(nlohmann::ordered_json{{"tasks", accuracy.by_mean.count()}, {"accuracy", json(accuracy.by_mean)}, {"accuracy_by_sum", json(accuracy.by_sum)}}.dump(2) + "\n");
 }
 
 }  // namespace
@@ -173,14 +173,14 @@ void measure_choices(const Flags& flags, const std::string& text, const ModelPoi
     Group(std::span(tasks).subspan(begin, end - begin), scorer).score();
     for (; begin < end; ++begin) {
       for (const double sum : tasks[begin].log_likelihood)
-        if (!std::isfinite(sum)) throw program::Failure(fmt::format("{}: the logits of task {} are not finite", flags.model.model, begin + 1));
+        if (!std::isfinite(sum)) throw Failure(fmt::format("{}: the logits of task {} are not finite", flags.model.model, begin + 1));
       accuracy.add(tasks[begin]);
     }
     const std::string running = "accuracy " + percent(accuracy.by_mean);
-    if (flags.model.verbose) program::notice(fmt::format("task {} of {}: {}", end, tasks.size(), running));
+    if (flags.model.verbose) notice(fmt::format("task {} of {}: {}", end, tasks.size(), running));
     progress(running, end, tasks.size());
   }
-  print(flags, accuracy);
+  print_figures(flags, accuracy);
 }
 
-}  // namespace perplexity
+}  // namespace program::perplexity

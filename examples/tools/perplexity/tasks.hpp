@@ -7,12 +7,12 @@
 
 #include "common/model_options.hpp"
 
-namespace perplexity {
+namespace program::perplexity {
 
 constexpr int default_window = 512;
 
 struct Flags {
-  program::ModelFlags model;
+  ModelFlags model;
   std::string text_file, tokens_file, logits_file, base_file;
   bool divergence = false, choices = false, json = false;
   int n_batch = 0, n_windows = 0, n_tasks = 0;
@@ -32,4 +32,4 @@ void measure_choices(const Flags& flags, const std::string& tasks, const ModelPo
 /// The logits of token ids, as .npy.
 void write_logits(const Flags& flags, const std::string& ids, const ModelPointer& model);
 
-}  // namespace perplexity
+}  // namespace program::perplexity

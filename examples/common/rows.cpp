@@ -1,11 +1,11 @@
-#include "perplexity/rows.hpp"
+#include "common/rows.hpp"
 
 #include <algorithm>
 
-namespace perplexity {
+namespace program {
 namespace {
 
-std::shared_ptr<mla::ThreadPool> make_pool(const program::ModelFlags& flags) {
+std::shared_ptr<mla::ThreadPool> make_pool(const ModelFlags& flags) {
   mla::ThreadPoolOptions options;
   options.n_threads = std::max(flags.n_threads, flags.n_threads_batch);
   options.numa = mla::parse_numa(flags.numa);
@@ -13,9 +13,10 @@ std::shared_ptr<mla::ThreadPool> make_pool(const program::ModelFlags& flags) {
   return mla::make_thread_pool(options);
 }
 
-mla::ContextOptions options_of(const program::ModelFlags& flags, int n_ctx, std::shared_ptr<mla::ThreadPool> pool) {
-  mla::ContextOptions options = program::context_options(flags, n_ctx);
+mla::ContextOptions options_of(const ModelFlags& flags, int n_ctx, std::shared_ptr<mla::ThreadPool> pool, std::shared_ptr<mla::ImatrixCollector> collector) {
+  mla::ContextOptions options = context_options(flags, n_ctx);
   options.thread_pool = std::move(pool);
+  options.collector = std::move(collector);
   return options;
 }
 
@@ -30,8 +31,8 @@ void Piece::for_each(const std::function<void(std::size_t i, std::span<const flo
   pool_.run(static_cast<int>(rows_.size()), {[](void* data, int index, int) { (*static_cast<decltype(task)*>(data))(index); }, &task});
 }
 
-Scorer::Scorer(std::shared_ptr<const mla::Model> model, const program::ModelFlags& flags, std::size_t n_batch, int n_ctx)
-    : n_batch_(n_batch), pool_(make_pool(flags)), context_(std::move(model), options_of(flags, n_ctx, pool_)) {}
+Scorer::Scorer(std::shared_ptr<const mla::Model> model, const ModelFlags& flags, std::size_t n_batch, int n_ctx, std::shared_ptr<mla::ImatrixCollector> collector)
+    : n_batch_(n_batch), pool_(make_pool(flags)), context_(std::move(model), options_of(flags, n_ctx, pool_, std::move(collector))) {}
 
 void Scorer::decode(const mla::Batch& rows, const std::function<void(const Piece&)>& use) {
   const auto n = static_cast<std::size_t>(rows.size());
@@ -49,4 +50,4 @@ void Scorer::decode(const mla::Batch& rows, const std::function<void(const Piece
   }
 }
 
-}  // namespace perplexity
+}  // namespace program

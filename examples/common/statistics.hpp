@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace perplexity {
+namespace program {
 
 /// Mean of values and its standard error.
 class Mean {
@@ -42,4 +42,4 @@ inline double negative_log_likelihood(std::span<const float> logits, std::int32_
   return log_sum_exp(logits) - static_cast<double>(logits[static_cast<std::size_t>(token)]);
 }
 
-}  // namespace perplexity
+}  // namespace program

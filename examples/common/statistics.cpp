@@ -1,6 +1,6 @@
-#include "perplexity/statistics.hpp"
+#include "common/statistics.hpp"
 
-namespace perplexity {
+namespace program {
 
 double quantile(std::span<const double> sorted, double fraction) noexcept {
   const double at = fraction * static_cast<double>(sorted.size() - 1);
@@ -16,4 +16,4 @@ double log_sum_exp(std::span<const float> logits) noexcept {
   return top + std::log(sum);
 }
 
-}  // namespace perplexity
+}  // namespace program

@@ -10,7 +10,7 @@
 
 #include "common/model_options.hpp"
 
-namespace perplexity {
+namespace program {
 
 /// What one decode call gave.
 class Piece {
@@ -34,8 +34,9 @@ class Piece {
 /// A context, and the threads that it shares with those who look at its logits.
 class Scorer {
  public:
-  /// n_batch: rows of one decode call; n_ctx: rows of the cache.
-  Scorer(std::shared_ptr<const mla::Model> model, const program::ModelFlags& flags, std::size_t n_batch, int n_ctx);
+  /// n_batch: rows of one decode call; n_ctx: rows of the cache. The collector may be null.
+  Scorer(std::shared_ptr<const mla::Model> model, const ModelFlags& flags, std::size_t n_batch, int n_ctx,
+         std::shared_ptr<mla::ImatrixCollector> collector = nullptr);
 
   void decode(const mla::Batch& rows, const std::function<void(const Piece&)>& use);
 
@@ -54,4 +55,4 @@ constexpr std::size_t cache_rows(std::size_t n) noexcept {
   return (n + page - 1) / page * page;
 }
 
-}  // namespace perplexity
+}  // namespace program
