@@ -126,16 +126,13 @@ void derive(Imatrix& imatrix, const mla::Model& model) {
   program::print(fmt::format("derived: {} entries of k_b, {} of v_b\n", derived.n_k_b, derived.n_v_b));
 }
 
-// Matrices of a stack that the text never reached: experts.
-void report_unused(const Imatrix& imatrix) {
-  for (const ImatrixEntry& entry : imatrix.entries) {
-    std::string unused;
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < entry.counts.size(); ++i)
-      if (entry.counts[i] == 0 && ++n <= 8) unused += (n > 1 ? ", " : "") + std::to_string(i);
-    if (n > 0)
-      program::notice(fmt::format("warning: {}: {} of {} experts were never used ({}{}); they get the mean of the others", entry.name, n, entry.counts.size(), unused,
-                                  n > 8 ? ", …" : ""));
+void report(const std::vector<mla::UnusedExperts>& all) {
+  constexpr std::size_t most = 8;
+  for (const mla::UnusedExperts& unused : all) {
+    std::string list;
+    for (std::size_t i = 0; i < std::min(most, unused.experts.size()); ++i) list += (i > 0 ? ", " : "") + std::to_string(unused.experts[i]);
+    program::notice(fmt::format("warning: {}: {} of {} experts were never used ({}{}): {}", unused.name, unused.experts.size(), unused.n_experts, list,
+                                unused.experts.size() > most ? ", …" : "", unused.filled ? "they get the mean of the others" : "they stay without data"));
   }
 }
 
@@ -161,7 +158,7 @@ int main(int argc, char** argv) {
       if (!flags.text_file.empty()) imatrix = collect(flags, model, imatrix);
       if (flags.derive) derive(imatrix, *model);
     }
-    report_unused(imatrix);
+    report(fill_unused(imatrix));
     save_imatrix(flags.output, imatrix, flags.file_format());
     program::print(summary(imatrix));
   });

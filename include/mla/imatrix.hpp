@@ -49,6 +49,18 @@ void save_imatrix(const std::string& path, const Imatrix& imatrix, ImatrixFormat
 /// the other's size, where that says it. Throws Error(invalid_argument) that names an entry of another shape; `into` is then as it was.
 void add_imatrix(Imatrix& into, const Imatrix& other);
 
+/// Experts of a tensor that no token went to.
+struct UnusedExperts {
+  std::string name;
+  std::vector<int> experts;
+  int n_experts = 0;
+  bool filled = false;
+};
+
+/// What experts were never used; those of gate and up, which read what the others read, get the mean of the others, as if from one row. An
+/// expert's down matrix reads what only that expert makes: it stays without data, and quantisers weigh its columns alike (docs/imatrix.md).
+std::vector<UnusedExperts> fill_unused(Imatrix& imatrix);
+
 /// What derive_mla() added.
 struct DerivedEntries {
   int n_k_b = 0, n_v_b = 0;

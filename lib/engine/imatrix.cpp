@@ -31,6 +31,20 @@ void add_entry(ImatrixEntry& into, const ImatrixEntry& other) {
   for (std::size_t i = 0; i < into.counts.size(); ++i) into.counts[i] += count_at(other, i);
 }
 
+// The mean of the matrices that have data, for those that have none, with a count of one.
+void fill(ImatrixEntry& entry) {
+  const auto n = static_cast<std::size_t>(entry.n_columns());
+  std::vector<double> mean(n);
+  double rows = 0;
+  for (const std::int64_t count : entry.counts) rows += static_cast<double>(count);
+  for (std::size_t i = 0; i < entry.sums.size(); ++i) mean[i % n] += static_cast<double>(entry.sums[i]) / rows;
+  for (std::size_t matrix = 0; matrix < entry.counts.size(); ++matrix) {
+    if (entry.counts[matrix] != 0) continue;
+    std::ranges::copy(mean, entry.sums.begin() + static_cast<std::ptrdiff_t>(matrix * n));
+    entry.counts[matrix] = 1;
+  }
+}
+
 // E[q²] of each head's nope columns, from the squares of W_q's entries and the statistics of its input.
 class QueryStatistics {
  public:
@@ -111,6 +125,20 @@ void add_imatrix(Imatrix& into, const Imatrix& other) {
     if (std::ranges::find(sum.datasets, dataset) == sum.datasets.end()) sum.datasets.push_back(dataset);
   sum.n_chunks += part.n_chunks;
   into = std::move(sum);
+}
+
+std::vector<UnusedExperts> fill_unused(Imatrix& imatrix) {
+  std::vector<UnusedExperts> all;
+  for (ImatrixEntry& entry : imatrix.entries) {
+    UnusedExperts unused{entry.name, {}, static_cast<int>(entry.counts.size()), false};
+    for (std::size_t i = 0; i < entry.counts.size(); ++i)
+      if (entry.counts[i] == 0) unused.experts.push_back(static_cast<int>(i));
+    if (unused.experts.empty()) continue;
+    unused.filled = unused.experts.size() < entry.counts.size() && !entry.name.ends_with("ffn_down_exps.weight");
+    if (unused.filled) fill(entry);
+    all.push_back(std::move(unused));
+  }
+  return all;
 }
 
 DerivedEntries derive_mla(Imatrix& imatrix, const Model& model) {

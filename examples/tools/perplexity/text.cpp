@@ -83,7 +83,7 @@ void measure_text(const Flags& flags, const std::string& text, const ModelPointe
   }, [&](std::uint64_t done) { running.show(done, nll.count() == 0 ? "" : "perplexity " + with_error(exp_figure(nll), 4)); });
   if (base) base->finish();
   const Figure perplexity = exp_figure(nll);
-  print_figures(flags.json ? nlohmann::ordered_json{{"tokens", nll.count()}, {"perplexity", json(perplexity)}}.dump(2) + "\n"
+  print(flags.json ? nlohmann::ordered_json{{"tokens", nll.count()}, {"perplexity", json(perplexity)}}.dump(2) + "\n"
                             : fmt::format("perplexity: {} ({} tokens)\n", with_error(perplexity, 4), nll.count()));
 }
 
