@@ -28,7 +28,7 @@ struct PartName {
     return name;
   }
 
-  std::string path_of(unsigned part) const { return fmt::format("{}-{:05}-of-{:05}.gguf", stem, part, count); }
+  std::string path_of(unsigned part) const { return gguf_part_path(stem, part, count); }
 };
 
 platform::FileView open_view(const std::string& path, const GgufFile::Options& options) {
@@ -48,6 +48,10 @@ std::optional<std::uint64_t> part_uint(const GgufPart& part, const std::string& 
 }
 
 }  // namespace
+
+std::string gguf_part_path(std::string_view stem, std::size_t part, std::size_t n_parts) {
+  return fmt::format("{}-{:05}-of-{:05}.gguf", stem, part, n_parts);
+}
 
 /// Puts the parts of a model together.
 class GgufReader {

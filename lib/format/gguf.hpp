@@ -30,6 +30,9 @@ struct GgufValue {
 /// Name of a metadata value type, such as "uint32".
 const char* gguf_type_name(std::uint32_t type) noexcept;
 
+/// "STEM-00002-of-00009.gguf", the name of part 2 of 9 (counted from 1).
+std::string gguf_part_path(std::string_view stem, std::size_t part, std::size_t n_parts);
+
 struct TensorInfo {
   std::string name;
   std::vector<std::uint64_t> shape;  ///< GGUF's order: row width first; 1 to 4 sizes

@@ -2,22 +2,30 @@
 
 #include <type_traits>
 
+#include "format/native_layout.hpp"
 #include "platform/fail.hpp"
 
 namespace mla::format {
 namespace {
 
 constexpr std::uint64_t alignment = 32;
-constexpr std::uint32_t type_uint32 = 4, type_int32 = 5, type_float32 = 6, type_bool = 7, type_string = 8, type_array = 9;
+constexpr std::uint32_t type_uint16 = 2, type_uint32 = 4, type_int32 = 5, type_float32 = 6, type_bool = 7, type_string = 8, type_array = 9;
 
 template <typename T>
 std::string bytes_of(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
+template <typename T>
+std::string encoded_key(std::string_view key, std::uint32_t type, const T& value) {
+  return bytes_of(std::uint64_t{key.size()}) + std::string(key) + bytes_of(type) + bytes_of(value);
+}
+
+constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
 }  // namespace
 
-GgufWriter::GgufWriter(const std::string& path) : path_(path), file_(path) {}
+GgufWriter::GgufWriter(const std::string& path, std::uint64_t max_part_bytes) : path_(path), max_part_bytes_(max_part_bytes) {}
 
 template <typename T>
 void GgufWriter::put(const T& value) {
@@ -68,7 +76,7 @@ void GgufWriter::put_scalar(std::uint32_t type, const GgufScalar& value) {
     switch (type) {
       case 0: return put(static_cast<std::uint8_t>(number));
       case 1: return put(static_cast<std::int8_t>(number));
-      case 2: return put(static_cast<std::uint16_t>(number));
+      case type_uint16: return put(static_cast<std::uint16_t>(number));
       case 3: return put(static_cast<std::int16_t>(number));
       case type_uint32: return put(static_cast<std::uint32_t>(number));
       case type_int32: return put(static_cast<std::int32_t>(number));
@@ -116,22 +124,73 @@ void GgufWriter::add_tensor(const std::string& name, std::vector<std::uint64_t> 
   tensors_.push_back({name, std::move(shape), number, bytes});
 }
 
+void GgufWriter::add_native_layout() {
+  add_string(layout_key, layout_name);
+  add_uint(layout_version_key, layout_version);
+  native_ = true;
+}
+
+void GgufWriter::plan_parts() {
+  constexpr std::uint64_t fixed_bytes = 4 + 4 + 8 + 8, split_keys_bytes = 128;  // generous: a few bytes of a part stay unused
+  std::uint64_t bytes = fixed_bytes + split_keys_bytes + keys_.size();
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor& tensor = tensors_[i];
+    const std::uint64_t entry = 8 + tensor.name.size() + 4 + 8 * tensor.shape.size() + 4 + 8 + padded(tensor.bytes);
+    if (max_part_bytes_ != 0 && i > first && bytes + entry + alignment > max_part_bytes_) {
+      part_ends_.push_back(i);
+      first = i;
+      bytes = fixed_bytes + 2 * split_keys_bytes;
+    }
+    bytes += entry;
+  }
+  part_ends_.push_back(tensors_.size());
+  constexpr std::size_t most_parts = 65535;
+  if (part_ends_.size() > most_parts)
+    fail(Status::invalid_argument, "{}: parts of {} bytes would be {}, more than the format can count: allow larger ones", path_, max_part_bytes_, part_ends_.size());
+  if (part_ends_.size() == 1) return paths_.push_back(path_);
+  const std::string_view ending = ".gguf", stem = std::string_view(path_).substr(0, path_.size() - (path_.ends_with(ending) ? ending.size() : 0));
+  for (std::size_t part = 0; part < part_ends_.size(); ++part) paths_.push_back(gguf_part_path(stem, part + 1, part_ends_.size()));
+}
+
+// The number of a part's metadata keys, and the keys. The model's own are in the first part alone.
+std::string GgufWriter::part_keys(std::size_t part) {
+  if (part_ends_.size() == 1) return bytes_of(n_keys_) + keys_;
+  const std::string split = encoded_key("split.no", type_uint16, static_cast<std::uint16_t>(part)) +
+                            encoded_key("split.count", type_uint16, static_cast<std::uint16_t>(part_ends_.size())) +
+                            encoded_key("split.tensors.count", type_int32, static_cast<std::int32_t>(tensors_.size()));
+  if (part > 0) {
+    keys_.clear();
+    n_keys_ = 0;
+    if (native_) add_native_layout();
+  }
+  return bytes_of(n_keys_ + 3) + keys_ + split;
+}
+
 void GgufWriter::begin_data() {
-  file_.write("GGUF", 4);
-  const auto number = [&](auto value) { file_.write(&value, sizeof value); };
+  plan_parts();
+  begin_part();
+}
+
+void GgufWriter::begin_part() {
+  const std::size_t part = files_.size(), end = part_ends_[part];
+  platform::FileWriter& file = *files_.emplace_back(std::make_unique<platform::FileWriter>(paths_[part]));
+  const auto number = [&](auto value) { file.write(&value, sizeof value); };
+  file.write("GGUF", 4);
   number(std::uint32_t{3});
-  number(std::uint64_t{tensors_.size()});
-  number(n_keys_);
-  file_.write(keys_.data(), keys_.size());
+  number(std::uint64_t{end - current_});
+  const std::string keys = part_keys(part);
+  file.write(keys.data(), keys.size());
   std::uint64_t offset = 0;
-  for (const Tensor& tensor : tensors_) {
+  for (std::size_t i = current_; i < end; ++i) {
+    const Tensor& tensor = tensors_[i];
     number(std::uint64_t{tensor.name.size()});
-    file_.write(tensor.name.data(), tensor.name.size());
+    file.write(tensor.name.data(), tensor.name.size());
     number(static_cast<std::uint32_t>(tensor.shape.size()));
     for (const std::uint64_t size : tensor.shape) number(size);
     number(tensor.type);
     number(offset);
-    offset += (tensor.bytes + alignment - 1) / alignment * alignment;
+    offset += padded(tensor.bytes);
   }
   pad();
 }
@@ -139,22 +198,26 @@ void GgufWriter::begin_data() {
 void GgufWriter::write(std::span<const std::byte> bytes) {
   if (current_ == tensors_.size() || bytes.size() > tensors_[current_].bytes - current_bytes_)
     fail(Status::internal, "{}: more bytes than the announced tensors have", path_);
-  file_.write(bytes);
+  files_.back()->write(bytes);
   current_bytes_ += bytes.size();
   if (current_bytes_ < tensors_[current_].bytes) return;
   pad();
   ++current_;
   current_bytes_ = 0;
+  if (current_ < part_ends_[files_.size() - 1] || current_ == tensors_.size()) return;
+  files_.back()->seal();
+  begin_part();
 }
 
 void GgufWriter::finish() {
   if (current_ != tensors_.size()) fail(Status::internal, "{}: tensor {} was not written", path_, tensors_[current_].name);
-  file_.commit();
+  files_.back()->seal();
+  for (std::size_t part = files_.size(); part-- > 0;) files_[part]->commit();
 }
 
 void GgufWriter::pad() {
   constexpr char zeros[alignment] = {};
-  file_.write(zeros, (alignment - file_.position() % alignment) % alignment);
+  files_.back()->write(zeros, (alignment - files_.back()->position() % alignment) % alignment);
 }
 
 }  // namespace mla::format

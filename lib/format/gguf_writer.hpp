@@ -1,6 +1,7 @@
-// Writes GGUF version 3 files: metadata, then tensors one after another.
+// Writes GGUF version 3 files: metadata, then tensors one after another; in one file, or cut into parts.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@ namespace mla::format {
 /// Throws Error(io_error) that names the file.
 class GgufWriter {
  public:
-  explicit GgufWriter(const std::string& path);
+  /// `max_part_bytes` (0: no limit): a model that takes more is cut between tensors into files "NAME-00001-of-00009.gguf" of at most so many
+  /// bytes, but for a tensor that takes more by itself. The first has the metadata; they appear with finish(), the first one last.
+  explicit GgufWriter(const std::string& path, std::uint64_t max_part_bytes = 0);
 
   void add_uint(const std::string& key, std::uint32_t value);
   void add_float(const std::string& key, float value);
@@ -26,13 +29,18 @@ class GgufWriter {
   /// A value of any type, as a reader gave it.
   void add_value(const std::string& key, const GgufValue& value);
   void add_ints(const std::string& key, std::span<const std::int32_t> values);
+  /// That there are tensors in panels (format/native_layout.hpp): in every part.
+  void add_native_layout();
 
   /// shape: row width first.
   void add_tensor(const std::string& name, std::vector<std::uint64_t> shape, quant::Type type);
   /// The same with GGUF's number of the type and the tensor's size, for types that are only copied.
   void add_tensor(const std::string& name, std::vector<std::uint64_t> shape, std::uint32_t number, std::uint64_t bytes);
 
+  /// Throws also Error(invalid_argument) if there would be more parts than the format can count.
   void begin_data();
+  /// The files that finish() replaces or makes; known once begin_data() was called.
+  const std::vector<std::string>& paths() const noexcept { return paths_; }
   /// A piece of the next tensor's bytes; a tensor may come in several pieces.
   void write(std::span<const std::byte> bytes);
   void finish();
@@ -49,13 +57,20 @@ class GgufWriter {
   void put_text(std::string_view text);
   void put_scalar(std::uint32_t type, const GgufScalar& value);
   void begin_key(const std::string& key, std::uint32_t type);
+  void plan_parts();
+  std::string part_keys(std::size_t part);
+  void begin_part();
   void pad();
 
   std::string path_;
-  platform::FileWriter file_;
+  std::uint64_t max_part_bytes_;
   std::string keys_;  // encoded metadata
   std::uint64_t n_keys_ = 0;
+  bool native_ = false;
   std::vector<Tensor> tensors_;
+  std::vector<std::size_t> part_ends_;  // of each part, the tensor behind its last
+  std::vector<std::string> paths_;
+  std::vector<std::unique_ptr<platform::FileWriter>> files_;  // sealed, but for the last
   std::size_t current_ = 0;         // tensor in work
   std::uint64_t current_bytes_ = 0;  // of it, written so far
 };

@@ -157,8 +157,7 @@ FileWriter::FileWriter(const std::string& path) : path_(path), part_(path), buff
 }
 
 FileWriter::~FileWriter() {
-  if (fd_ < 0) return;
-  ::close(fd_);
+  if (fd_ >= 0) ::close(fd_);
   if (!target_.empty()) ::unlink(part_.c_str());
 }
 
@@ -190,16 +189,19 @@ void FileWriter::write_through(std::span<const std::byte> bytes) {
   }
 }
 
-void FileWriter::commit(bool durable) {
+void FileWriter::seal(bool durable) {
+  if (fd_ < 0) return;
   flush();
+  buffer_.reset();
   if (durable && ::fsync(fd_) != 0 && errno != EINVAL) fail_errno("write", path_);  // EINVAL: a pipe or the like
-  const int closed = ::close(std::exchange(fd_, -1));
-  if (closed != 0 || (!target_.empty() && ::rename(part_.c_str(), target_.c_str()) != 0)) {
-    const int error = errno;
-    if (!target_.empty()) ::unlink(part_.c_str());
-    errno = error;
-    fail_errno("finish", path_);
-  }
+  if (::close(std::exchange(fd_, -1)) != 0) fail_errno("finish", path_);
+}
+
+void FileWriter::commit(bool durable) {
+  seal(durable);
+  if (target_.empty()) return;
+  if (::rename(part_.c_str(), target_.c_str()) != 0) fail_errno("finish", path_);
+  target_.clear();
 }
 
 std::string read_text_file(const std::string& path, std::uint64_t limit) {

@@ -78,6 +78,9 @@ class FileWriter {
   void write(std::span<const std::byte> bytes);
   void write(const void* data, std::size_t bytes) { write({static_cast<const std::byte*>(data), bytes}); }
   std::uint64_t position() const noexcept { return position_; }
+  /// Writes what is left and closes the file, which keeps its other name; commit() then only renames it. For files of which none may appear
+  /// before all are whole.
+  void seal(bool durable = true);
   /// `durable`: also waits for the disk, so that a power cut leaves the old file or the new one. Without it, it may leave a damaged one.
   void commit(bool durable = true);
 

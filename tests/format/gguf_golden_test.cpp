@@ -112,6 +112,40 @@ TEST_CASE("a writer that is given up leaves nothing, and one that lacks a tensor
   CHECK(folder.empty());
 }
 
+TEST_CASE("a model in parts is the one in a single file") {
+  const ScratchFolder folder;
+  const std::vector<std::uint64_t> rows{700, 10, 3000, 1, 1, 800};  // of 4 bytes
+  const auto write = [&](const std::string& path, std::uint64_t max_part_bytes) {
+    format::GgufWriter writer(path, max_part_bytes);
+    writer.add_string("general.architecture", "deepseek2");
+    for (std::size_t i = 0; i < rows.size(); ++i) writer.add_tensor(std::to_string(i), {1, rows[i]}, quant::Type::f32);
+    writer.begin_data();
+    for (const std::uint64_t n : rows) {
+      for (const auto& entry : std::filesystem::directory_iterator(folder.path() + "/done")) CHECK(entry.path().extension() == ".part");
+      for (std::uint64_t r = 0; r < n; ++r) writer.write(std::as_bytes(std::span(&r, 1)).first(4));
+    }
+    writer.finish();
+    return writer.paths();
+  };
+  std::filesystem::create_directory(folder / "done");
+  std::filesystem::create_directory(folder / "whole");
+  CHECK(write(folder / "whole/m.gguf", 20'000) == std::vector{folder / "whole/m.gguf"});
+  const std::string want = listing(GgufFile::open(folder / "whole/m.gguf", {}));
+  const std::vector<std::string> paths = write(folder / "done/m.gguf", 4096);
+  REQUIRE(paths.size() == 3);
+  CHECK(paths[2] == folder / "done/m-00003-of-00003.gguf");
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path() + "/done"))
+    CHECK((entry.file_size() <= 4096 || entry.path().filename() == "m-00002-of-00003.gguf"));  // whose one tensor takes more
+  for (const std::string& path : paths) {
+    const GgufFile file = GgufFile::open(path, {});
+    CHECK(file.get_uint("split.count") == 3u);
+    CHECK(without_keys(listing(file)) == want);
+  }
+  format::GgufWriter many(folder / "many.gguf", 1);
+  for (int i = 0; i <= 65535; ++i) many.add_tensor(std::to_string(i), {1}, quant::Type::f32);
+  check_refused([&] { many.begin_data(); }, Status::invalid_argument, {"many.gguf", "65536"});
+}
+
 TEST_CASE("typed access names file, key and type") {
   const GgufFile file = GgufFile::open(golden + "types.gguf", {});
   CHECK(file.get_uint("high.uint64") == 18446744073709551615u);
