@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/model_impl.hpp"
+#include "model/imatrix.hpp"
 #include "platform/executor.hpp"
 #include "platform/fail.hpp"
 
@@ -78,5 +79,7 @@ ImatrixCollector::ImatrixCollector(std::shared_ptr<const Model> model) : impl_(s
 ImatrixCollector::~ImatrixCollector() = default;
 const std::shared_ptr<const Model>& ImatrixCollector::model() const noexcept { return impl_->model; }
 Imatrix ImatrixCollector::result() const { return impl_->result(); }
+
+DerivedEntries derive_mla(Imatrix& imatrix, const Model& model) { return model::derive_mla(imatrix, model.impl().loaded); }
 
 }  // namespace mla

@@ -52,7 +52,7 @@ std::vector<double> log_softmax(const float* row, std::size_t n) {
 // The logits of a window of the base file, from another run of the program.
 Npy logits_of(const std::string& base, std::size_t window, const Folder& folder, const Arguments& more) {
   std::string ids = "0";  // bos, as every window begins
-  for (std::size_t i = 1; i < 64; ++i) ids += " " + std::to_string(at<std::int32_t>(base, 20 + 4 * (64 * window + i)));
+  for (std::size_t i = 1; i < 64; ++i) ids.append(" ").append(std::to_string(at<std::int32_t>(base, 20 + 4 * (64 * window + i))));
   const Run run = run_program("mla-perplexity", joined({"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy"}, more), {.input = ids});
   REQUIRE(run.status == 0);
   return Npy::read(folder / "l.npy");

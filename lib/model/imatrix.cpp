@@ -1,9 +1,8 @@
 // Importance matrices: files, sums of several, and entries for k_b and v_b from those of kv_b and q.
-#include <mla/imatrix.hpp>
+#include "model/imatrix.hpp"
 
 #include <algorithm>
 
-#include "engine/model_impl.hpp"
 #include "format/imatrix_file.hpp"
 #include "kernels/matmul.hpp"
 #include "kernels/panels.hpp"
@@ -141,13 +140,14 @@ std::vector<UnusedExperts> fill_unused(Imatrix& imatrix) {
   return all;
 }
 
-DerivedEntries derive_mla(Imatrix& imatrix, const Model& model) {
-  const model::LoadedModel& loaded = model.impl().loaded;
+namespace model {
+
+DerivedEntries derive_mla(Imatrix& imatrix, const LoadedModel& loaded) {
   const CacheShape& s = loaded.config.shape;
   DerivedEntries report;
   std::vector<ImatrixEntry> derived;
   for (std::size_t layer = 0; layer < loaded.layers.size(); ++layer) {
-    const model::LayerWeights& w = loaded.layers[layer];
+    const LayerWeights& w = loaded.layers[layer];
     const std::string prefix = fmt::format("blk.{}.attn_", layer), k_name = prefix + "k_b.weight", v_name = prefix + "v_b.weight";
     if (imatrix.find(v_name) == nullptr)
       if (const ImatrixEntry* kv_b = find_shaped(imatrix, prefix + "kv_b.weight", s.n_latent, report)) derived.push_back(derive_v_b(v_name, *kv_b, s)), ++report.n_v_b;
@@ -161,4 +161,5 @@ DerivedEntries derive_mla(Imatrix& imatrix, const Model& model) {
   return report;
 }
 
+}  // namespace model
 }  // namespace mla
