@@ -32,6 +32,11 @@ class Executor {
   Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::size_t scratch_floats,
            const std::shared_ptr<Allocator>& allocator);
 
+  /// Memory that it takes for scratch.
+  static constexpr std::size_t scratch_bytes(std::size_t scratch_floats, int n_threads) noexcept {
+    return (scratch_floats + 15) / 16 * 16 * sizeof(float) * static_cast<std::size_t>(n_threads);
+  }
+
   int n_threads() const noexcept { return pool_->n_threads(); }
 
   /// Runs body(), in which operations follow each other. A pool whose host promised concurrent tasks is called once, for all of them;
