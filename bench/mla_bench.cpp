@@ -33,7 +33,7 @@ struct Flags {
 };
 
 void declare_model(CLI::App& app, Flags& f) {
-  auto* const model = app.add_option("-m,--model", f.model.model, "model file (GGUF); without it, the demo model that ships with the source")
+  auto* const model = app.add_option("-m,--model", f.model.model, "model file (GGUF) or Hugging Face folder; without it, the demo model that ships with the source")
                           ->check(program::file_name());
   auto* const synthetic =
       app.add_option("--synthetic", f.synthetic, "no file: random weights in the sizes of a model, PRESET:TYPE such as v2-lite:q4_k")

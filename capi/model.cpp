@@ -20,6 +20,7 @@ mla::ModelOptions translate(const mla_model_options& given) {
   options.repack = static_cast<mla::RepackMode>(enum_value(given.repack, MLA_REPACK_NEVER, "mla_model_options.repack"));
   options.huge_pages = given.no_huge_pages == 0;
   options.n_threads = given.n_threads;
+  if (given.load_type != nullptr) options.load_type = given.load_type;
   options.numa = static_cast<mla::Numa>(enum_value(given.numa, MLA_NUMA_REPLICATE, "mla_model_options.numa"));
   return options;
 }

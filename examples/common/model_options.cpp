@@ -20,6 +20,8 @@ std::vector<std::string> cache_type_names() {
 }
 
 void add_repack_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--load-type", flags.load_type, "of a Hugging Face folder: the type that its matrices get in memory, q8_0 say; without it, they are "
+                                                 "used as the files have them");
   auto* const repack = app.add_flag("--repack", flags.repack, "repack the weights when they are loaded, or fail if the copy doesn't fit in memory; "
                                                            "without this and --no-repack, where it helps and fits");
   app.add_flag("--no-repack", flags.no_repack, "use the weights as the file has them: loads at once, runs more slowly")->excludes(repack);
@@ -32,7 +34,7 @@ std::vector<std::string> numa_names() {
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
-  auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF); of a split model any part")->check(file_name());
+  auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF; of a split model any part) or Hugging Face folder")->check(file_name());
   if (demo_model)
     model->description(model->get_description() + "; without it, the demo model that ships with the source");
   else
@@ -72,6 +74,7 @@ std::string model_path(const ModelFlags& flags) { return flags.model.empty() ? d
 std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) {
   mla::ModelOptions options;
   options.use_mmap = !flags.no_mmap;
+  options.load_type = flags.load_type;
   options.repack = flags.repack ? mla::RepackMode::always : flags.no_repack ? mla::RepackMode::never : mla::RepackMode::automatic;
   options.huge_pages = !flags.no_huge_pages;
   options.n_threads = flags.n_threads;

@@ -19,6 +19,7 @@ struct ModelFlags {
   std::string numa = "none";
   bool pin = false;
   std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
+  std::string load_type;  ///< empty: as the folder has them
   bool no_mmap = false;
   bool repack = false, no_repack = false, no_huge_pages = false;
   bool verbose = false;
@@ -29,10 +30,10 @@ std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
 std::vector<std::string> numa_names();
 
-/// Declares --repack --no-repack --no-huge-pages.
+/// Declares --load-type --repack --no-repack --no-huge-pages.
 void add_repack_flags(CLI::App& app, ModelFlags& flags);
 
-/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --no-mmap --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
+/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --no-mmap --load-type --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
 /// the program.
 /// The model is a must unless `demo_model` is true.
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -185,11 +186,38 @@ bool interrupted() noexcept { return stop_signal != 0; }
 
 bool stderr_is_terminal() noexcept { return isatty(STDERR_FILENO) != 0; }
 
+namespace {
+
+std::string duration(double seconds) {
+  const auto s = static_cast<long>(std::min(seconds, 1e7));
+  return s < 60 ? fmt::format("{} s", s) : s < 3600 ? fmt::format("{} min {:02} s", s / 60, s % 60) : fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
+}
+
+// Rate and time left of a phase that began at `begin`, once they mean something.
+class Pace {
+ public:
+  std::string text(std::string_view phase, std::uint64_t done, std::uint64_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (phase != phase_) phase_ = phase, begin_ = now, done_before_ = done;
+    const double seconds = std::chrono::duration<double>(now - begin_).count(), rate = static_cast<double>(done - done_before_) / seconds;
+    if (seconds < 2 || !(rate > 0)) return "";
+    const bool is_bytes = phase == "convert" || phase == "check" || phase == "quantize" || phase == "read" || phase == "repack";
+    return fmt::format("{}, {} left", is_bytes ? fmt::format(", {:.0f} MB/s", rate / 1e6) : std::string(), duration(static_cast<double>(total - done) / rate));
+  }
+
+ private:
+  std::string phase_;
+  std::chrono::steady_clock::time_point begin_;
+  std::uint64_t done_before_ = 0;
+};
+
+}  // namespace
+
 mla::ProgressCallback progress() {
   if (!stderr_is_terminal()) return [](std::string_view, std::uint64_t, std::uint64_t) { return !interrupted(); };
-  return [last = std::string()](std::string_view phase, std::uint64_t done, std::uint64_t total) mutable {
+  return [last = std::string(), pace = Pace()](std::string_view phase, std::uint64_t done, std::uint64_t total) mutable {
     const int percent = total == 0 ? 100 : static_cast<int>(static_cast<double>(done) / static_cast<double>(total) * 100);
-    const std::string line = fmt::format("{} {:3} %", phase, percent);
+    const std::string line = fmt::format("{} {:3} %{}", phase, percent, pace.text(phase, done, total));
     if (percent >= 100) {
       hide_progress();
     } else if (line != last || !progress_is_shown) {

@@ -189,8 +189,9 @@ typedef struct mla_model_options {
   int32_t no_huge_pages;          /* nonzero: don't ask for huge pages for repacked weights */
   int32_t n_threads;              /* that repack; 0: the processors this process may use. They end with the load */
   mla_numa numa;                  /* threads and memory on machines with several memory nodes; contexts follow the model */
+  const char *load_type;          /* of a Hugging Face folder: the type that its matrices get in memory, "q8_0" say; NULL: used where they are */
 } mla_model_options;
-#define MLA_MODEL_OPTIONS_INIT {sizeof(mla_model_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, MLA_REPACK_AUTO, 0, 0, MLA_NUMA_NONE}
+#define MLA_MODEL_OPTIONS_INIT {sizeof(mla_model_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, MLA_REPACK_AUTO, 0, 0, MLA_NUMA_NONE, NULL}
 
 /* Facts of a model. Set struct_size (MLA_MODEL_INFO_INIT) before the call; no more than that is written. */
 typedef struct mla_model_info {
@@ -223,7 +224,7 @@ typedef struct mla_cache_shape {
 } mla_cache_shape;
 #define MLA_CACHE_SHAPE_INIT {sizeof(mla_cache_shape), 0, 0, 0, 0, 0, 0}
 
-/* Opens a GGUF file; of a split model any part may be named. Free it with mla_model_free().
+/* Opens a GGUF file (of a split model any part may be named) or a Hugging Face folder. Free it with mla_model_free().
  * Fails with MLA_NOT_FOUND, _IO_ERROR, _BAD_FILE, _UNSUPPORTED, _OUT_OF_MEMORY, _ABORTED, _INVALID_ARGUMENT. */
 MLA_API mla_status mla_model_load(mla_model **out, const char *path, const mla_model_options *options);
 MLA_API void mla_model_free(mla_model *model);

@@ -23,7 +23,7 @@ enum class RepackMode : int {
 
 struct ModelOptions {
   bool use_mmap = true;                  ///< map the file; false reads it into memory from the allocator
-  ProgressCallback progress = nullptr;   ///< phases "read", "derive", "repack"; false stops the load with Status::aborted
+  ProgressCallback progress = nullptr;   ///< phases "read", "convert", "derive", "repack"; false stops the load with Status::aborted
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   std::shared_ptr<LogSink> log = nullptr;          ///< silence
   RepackMode repack = RepackMode::automatic;
@@ -32,6 +32,8 @@ struct ModelOptions {
   /// Threads and memory on machines with several memory nodes; contexts follow the model. Throws Error(unsupported) where there are
   /// several and libnuma is missing. Numa::split and Numa::replicate want the file mapped.
   Numa numa = Numa::none;
+  /// Of a Hugging Face folder: the type that its matrices get in memory, "q8_0" say; empty: F32, F16, BF16 and FP8 are used where they are.
+  std::string load_type = {};
   /// Metadata keys to take instead of the file's, e.g. {"deepseek2.expert_group_count", "8"}; values as decimal text,
   /// "true" or "false". A key that the loader does not read is an error.
   std::map<std::string, std::string> overrides = {};
@@ -56,7 +58,7 @@ struct ModelInfo {
 
 class Model {
  public:
-  /// Opens a GGUF file; of a split model any part may be named.
+  /// Opens a GGUF file (of a split model any part may be named), or a Hugging Face folder, as mla/convert.hpp reads it.
   /// Throws Error: not_found, io_error, bad_file, unsupported, out_of_memory, aborted; names the file and the key or tensor.
   static std::shared_ptr<const Model> load(const std::string& path, const ModelOptions& options = {});
   /// Loads a GGUF file that is in memory already, at an address that is a multiple of 32; a part of a split model is refused.

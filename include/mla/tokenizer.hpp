@@ -24,7 +24,7 @@ enum class TokenKind : int {
 /// What a tokenizer is made of; a loader fills it. The comments name the GGUF keys.
 struct TokenizerData {
   std::string model = "gpt2";       ///< tokenizer.ggml.model
-  std::string pre;                  ///< tokenizer.ggml.pre: "deepseek-llm" (V2) or "deepseek-v3" (V3, R1)
+  std::string pre;                  ///< tokenizer.ggml.pre: "deepseek-llm" (V2), "deepseek-v3" (V3, R1), "kimi-k2", "glm4"
   std::vector<std::string> tokens;  ///< tokenizer.ggml.tokens; normal ones in GPT-2's byte alphabet, others as they are
   std::vector<TokenKind> kinds;     ///< tokenizer.ggml.token_type; empty: all normal
   std::vector<std::string> merges;  ///< tokenizer.ggml.merges: "left right", best first
@@ -38,7 +38,8 @@ struct TokenizerData {
   std::string chat_template;        ///< tokenizer.chat_template; the tokenizer itself does not use it
 };
 
-/// Reads tokenizer.json and, where there is one, tokenizer_config.json from a Hugging Face model folder.
+/// Reads tokenizer.json, or, where there is only that, tiktoken.model (Moonlight, Kimi-K2), and what there is of tokenizer_config.json,
+/// generation_config.json (tokens that end an answer) and chat_template.jinja from a Hugging Face model folder.
 /// Added tokens that are special or look like <｜…｜> are control, the others user_defined. Ids up to n_vocab that the file
 /// leaves out (config.json's vocab_size is often larger) become unused tokens "[PAD<id>]".
 /// Throws Error: not_found, io_error, bad_file, unsupported (a tokenizer of another kind); names the file and the key.

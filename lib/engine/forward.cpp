@@ -6,7 +6,6 @@
 #include "attention/latent_expansion.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/matmul.hpp"
-#include "quant/dequantize.hpp"
 
 namespace mla::engine {
 namespace {
@@ -76,7 +75,7 @@ void Forward::embed(const Ubatch& ubatch, platform::Executor& executor) {
   }
   const kernels::Matrix& table = model_.token_embedding;
   executor.parallel_for(ubatch.n_tokens(), [&](int t, int) {
-    quant::dequantize(table.type, table.row(ubatch.tokens[static_cast<std::size_t>(t)]), residual_ + t * n_embd, n_embd);
+    kernels::dequantize_part(table, ubatch.tokens[static_cast<std::size_t>(t)], 0, n_embd, residual_ + t * n_embd);
   });
   executor.ops().lap(Op::embed, {static_cast<std::uint64_t>(ubatch.n_tokens()) * table.row_bytes, 0});
 }

@@ -50,13 +50,13 @@ Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOptions& options) {
   (void)platform::active_isa();  // a misspelt MLA_ISA is an error here, not in the middle of a computation
-  auto impl = std::make_unique<Impl>(model::load_gguf(path, options), options);
+  auto impl = std::make_unique<Impl>(model::load_path(path, options), options);
   return std::shared_ptr<const Model>(new Model(std::move(impl)));
 }
 
 std::shared_ptr<const Model> Model::load_memory(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const ModelOptions& options) {
   (void)platform::active_isa();
-  auto impl = std::make_unique<Impl>(model::load_gguf(bytes, options), options, std::move(owner));
+  auto impl = std::make_unique<Impl>(model::load_memory(bytes, options), options, std::move(owner));
   return std::shared_ptr<const Model>(new Model(std::move(impl)));
 }
 

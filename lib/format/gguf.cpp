@@ -114,10 +114,7 @@ class GgufReader {
     if (file_.parts_.size() == 1) {
       file_.version_ = part.version;
       file_.metadata_ = std::move(part.metadata);
-      file_.key_index_.clear();
-      for (std::size_t i = 0; i < file_.metadata_.size(); ++i)
-        if (!file_.key_index_.emplace(file_.metadata_[i].first, i).second)
-          fail(Status::bad_file, "{}: metadata key {} occurs twice", file_.path(), file_.metadata_[i].first);
+      file_.index_keys();
     }
     file_.tensors_.insert(file_.tensors_.end(), std::make_move_iterator(part.tensors.begin()), std::make_move_iterator(part.tensors.end()));
   }
@@ -136,6 +133,26 @@ GgufFile GgufFile::borrow(std::span<const std::byte> bytes, const Options& optio
   GgufFile file;
   GgufReader(file, options).run_in_memory(bytes);
   return file;
+}
+
+GgufFile GgufFile::assemble(const std::string& path, std::vector<platform::FileView> parts, std::vector<std::pair<std::string, GgufValue>> metadata,
+                            std::vector<TensorInfo> tensors) {
+  constexpr std::uint32_t newest = 3;
+  GgufFile file;
+  file.version_ = newest;
+  file.parts_ = std::move(parts);
+  file.parts_.insert(file.parts_.begin(), platform::FileView::borrow({}, path));
+  file.metadata_ = std::move(metadata);
+  file.tensors_ = std::move(tensors);
+  file.index_keys();
+  file.index();
+  return file;
+}
+
+void GgufFile::index_keys() {
+  key_index_.clear();
+  for (std::size_t i = 0; i < metadata_.size(); ++i)
+    if (!key_index_.emplace(metadata_[i].first, i).second) fail(Status::bad_file, "{}: metadata key {} occurs twice", path(), metadata_[i].first);
 }
 
 void GgufFile::index() {

@@ -30,6 +30,12 @@ struct GgufValue {
 /// Name of a metadata value type, such as "uint32".
 const char* gguf_type_name(std::uint32_t type) noexcept;
 
+/// A matrix of a tensor that is put together from several, or that has scales of its own.
+struct TensorPiece {
+  const std::byte* data = nullptr;
+  const float* scales = nullptr;  ///< of blocks of 128 × 128 values, row by row
+};
+
 /// "STEM-00002-of-00009.gguf", the name of part 2 of 9 (counted from 1).
 std::string gguf_part_path(std::string_view stem, std::size_t part, std::size_t n_parts);
 
@@ -42,6 +48,10 @@ struct TensorInfo {
   const std::byte* data = nullptr;   ///< null for an unknown type
   int part = 0;
   bool in_panels = false;            ///< not rows one after another, but panels of sixteen (format/native_layout.hpp)
+  std::vector<TensorPiece> pieces = {};  ///< of equal size, in files put together in memory only; `data` is that of the first
+
+  /// How many of its bytes are at `data`.
+  std::uint64_t bytes_at_data() const noexcept { return pieces.empty() ? bytes : bytes / pieces.size(); }
 };
 
 class GgufFile {
@@ -59,6 +69,11 @@ class GgufFile {
   static GgufFile open(const std::string& path, const Options& options);
   /// The same for a file in memory, which must outlive this and isn't a part of a split model. Throws also invalid_argument.
   static GgufFile borrow(std::span<const std::byte> bytes, const Options& options);
+
+  /// What another kind of file holds, as a GGUF file would: its metadata and its tensors, which lie in `parts`, or in memory that outlives
+  /// this. `path` is what errors name. Throws Error(bad_file) if a key or tensor occurs twice.
+  static GgufFile assemble(const std::string& path, std::vector<platform::FileView> parts, std::vector<std::pair<std::string, GgufValue>> metadata,
+                           std::vector<TensorInfo> tensors);
 
   const std::string& path() const noexcept { return parts_.front().path(); }  ///< of the first part
   std::vector<std::string> part_paths() const;
@@ -86,6 +101,7 @@ class GgufFile {
   friend class GgufReader;
   [[noreturn]] void fail_type(std::string_view key, const GgufValue& value, const char* wanted) const;
   void index();
+  void index_keys();
 
   std::uint32_t version_ = 0;
   std::vector<platform::FileView> parts_;

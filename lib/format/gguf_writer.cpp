@@ -25,7 +25,12 @@ constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + alignment 
 
 }  // namespace
 
-GgufWriter::GgufWriter(const std::string& path, std::uint64_t max_part_bytes) : path_(path), max_part_bytes_(max_part_bytes) {}
+GgufWriter::GgufWriter(const std::string& path, std::uint64_t max_part_bytes, platform::Unfinished unfinished)
+    : path_(path), max_part_bytes_(max_part_bytes), unfinished_(unfinished) {}
+
+GgufWriter::Part::Part(const std::string& path, platform::Unfinished unfinished) : file(path, unfinished) {
+  if (unfinished == platform::Unfinished::kept && !file.part_path().empty()) journal.emplace(file.part_path());
+}
 
 template <typename T>
 void GgufWriter::put(const T& value) {
@@ -167,57 +172,101 @@ std::string GgufWriter::part_keys(std::size_t part) {
   return bytes_of(n_keys_ + 3) + keys_ + split;
 }
 
-void GgufWriter::begin_data() {
-  plan_parts();
-  begin_part();
-}
-
-void GgufWriter::begin_part() {
-  const std::size_t part = files_.size(), end = part_ends_[part];
-  platform::FileWriter& file = *files_.emplace_back(std::make_unique<platform::FileWriter>(paths_[part]));
-  const auto number = [&](auto value) { file.write(&value, sizeof value); };
-  file.write("GGUF", 4);
+std::string GgufWriter::part_header(std::size_t part) {
+  const std::size_t end = part_ends_[part];
+  std::string bytes = "GGUF";
+  const auto number = [&](auto value) { bytes += bytes_of(value); };
   number(std::uint32_t{3});
   number(std::uint64_t{end - current_});
-  const std::string keys = part_keys(part);
-  file.write(keys.data(), keys.size());
+  bytes += part_keys(part);
   std::uint64_t offset = 0;
   for (std::size_t i = current_; i < end; ++i) {
     const Tensor& tensor = tensors_[i];
     number(std::uint64_t{tensor.name.size()});
-    file.write(tensor.name.data(), tensor.name.size());
+    bytes += tensor.name;
     number(static_cast<std::uint32_t>(tensor.shape.size()));
     for (const std::uint64_t size : tensor.shape) number(size);
     number(tensor.type);
     number(offset);
     offset += padded(tensor.bytes);
   }
+  return bytes;
+}
+
+std::size_t GgufWriter::begin_data(std::uint64_t source, const std::function<void()>& keep_going) {
+  source_ = source;
+  plan_parts();
+  begin_part(true, keep_going);
+  while (end_part()) begin_part(true, keep_going);
+  return current_;
+}
+
+void GgufWriter::begin_part(bool resume, const std::function<void()>& keep_going) {
+  const std::string header = part_header(parts_.size());
+  Part& part = *parts_.emplace_back(std::make_unique<Part>(paths_[parts_.size()], unfinished_));
+  if (part.journal) {
+    platform::Checksum id;
+    id.update(&source_, sizeof source_);
+    id.update(header.data(), header.size());
+    if (!resume) part.journal->remove();
+    const platform::PartJournal::Whole whole = part.journal->open(id.value(), keep_going);
+    part.file.resume_at(whole.bytes);
+    if (whole.sections > 0) {
+      current_ += whole.sections - 1;
+      return;
+    }
+  }
+  put_bytes(std::as_bytes(std::span(header)));
   pad();
+  end_section();
+}
+
+// Whether the part in work is whole, and isn't the last.
+bool GgufWriter::end_part() {
+  if (current_ < part_ends_[parts_.size() - 1] || current_ == tensors_.size()) return false;
+  parts_.back()->file.seal();
+  return true;
 }
 
 void GgufWriter::write(std::span<const std::byte> bytes) {
   if (current_ == tensors_.size() || bytes.size() > tensors_[current_].bytes - current_bytes_)
     fail(Status::internal, "{}: more bytes than the announced tensors have", path_);
-  files_.back()->write(bytes);
+  put_bytes(bytes);
   current_bytes_ += bytes.size();
   if (current_bytes_ < tensors_[current_].bytes) return;
   pad();
+  end_section();
   ++current_;
   current_bytes_ = 0;
-  if (current_ < part_ends_[files_.size() - 1] || current_ == tensors_.size()) return;
-  files_.back()->seal();
-  begin_part();
+  if (end_part()) begin_part(false, [] {});
 }
 
 void GgufWriter::finish() {
   if (current_ != tensors_.size()) fail(Status::internal, "{}: tensor {} was not written", path_, tensors_[current_].name);
-  files_.back()->seal();
-  for (std::size_t part = files_.size(); part-- > 0;) files_[part]->commit();
+  parts_.back()->file.seal();
+  for (std::size_t i = parts_.size(); i-- > 0;) {
+    parts_[i]->file.commit();
+    if (parts_[i]->journal) parts_[i]->journal->remove();
+  }
 }
 
 void GgufWriter::pad() {
-  constexpr char zeros[alignment] = {};
-  files_.back()->write(zeros, (alignment - files_.back()->position() % alignment) % alignment);
+  constexpr std::byte zeros[alignment] = {};
+  put_bytes({zeros, static_cast<std::size_t>((alignment - parts_.back()->file.position() % alignment) % alignment)});
+}
+
+void GgufWriter::put_bytes(std::span<const std::byte> bytes) {
+  Part& part = *parts_.back();
+  part.file.write(bytes);
+  if (part.journal) part.section.update(bytes);
+}
+
+void GgufWriter::end_section() {
+  Part& part = *parts_.back();
+  if (!part.journal) return;
+  part.file.flush();
+  part.journal->add(part.file.position(), part.section.value());
+  part.section = {};
 }
 
 }  // namespace mla::format

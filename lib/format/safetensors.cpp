@@ -53,8 +53,10 @@ SafetensorsTensor read_entry(const nlohmann::json& entry, const std::string& nam
 
 }  // namespace
 
-void SafetensorsFolder::add_file(const std::string& path) {
-  const auto& file = *files_.emplace_back(std::make_unique<platform::FileView>(platform::FileView::map(path)));
+void SafetensorsFolder::add_file(const std::string& path, const Options& options) {
+  const platform::FileView& file =
+      files_.emplace_back(options.use_mmap ? platform::FileView::map(path) : platform::FileView::read(path, options.allocator, options.progress));
+  paths_.push_back(path);
   const std::span<const std::byte> bytes = file.bytes();
   std::uint64_t header_bytes = 0;
   if (bytes.size() >= sizeof header_bytes) std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
@@ -67,7 +69,7 @@ void SafetensorsFolder::add_file(const std::string& path) {
   std::vector<std::pair<const std::byte*, const std::pair<const std::string, SafetensorsTensor>*>> places;
   for (const auto& [name, entry] : entries.items()) {
     if (name == "__metadata__") continue;
-    auto tensor = read_entry(entry, name, file.path(), bytes.subspan(sizeof header_bytes + header_bytes));
+    auto tensor = read_entry(entry, name, paths_.back(), bytes.subspan(sizeof header_bytes + header_bytes));
     const auto [added, is_new] = tensors_.emplace(name, std::move(tensor));
     if (!is_new) fail(Status::bad_file, "{}: tensor {} is in two files", path, name);
     if (added->second.bytes > 0) places.emplace_back(added->second.data, &*added);
@@ -78,11 +80,11 @@ void SafetensorsFolder::add_file(const std::string& path) {
       fail(Status::bad_file, "{}: tensor {} and tensor {} overlap", path, places[i - 1].second->first, places[i].second->first);
 }
 
-SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
+SafetensorsFolder SafetensorsFolder::open(const std::string& folder, const Options& options) {
   SafetensorsFolder out;
   const std::string index_path = folder + "/model.safetensors.index.json";
   if (!platform::file_exists(index_path)) {
-    out.add_file(folder + "/model.safetensors");
+    out.add_file(folder + "/model.safetensors", options);
     return out;
   }
   const platform::JsonDocument document = platform::read_json_file(index_path);
@@ -96,7 +98,7 @@ SafetensorsFolder SafetensorsFolder::open(const std::string& folder) {
       fail(Status::bad_file, "{}: weight_map entry {} is no file name", index_path, name);
     shards.insert(shard.get<std::string>());
   }
-  for (const std::string& shard : shards) out.add_file(folder + "/" + shard);
+  for (const std::string& shard : shards) out.add_file(folder + "/" + shard, options);
   for (const auto& [name, shard] : index["weight_map"].items())
     if (!out.tensors_.contains(name)) fail(Status::bad_file, "{}: tensor {} is not in {}", index_path, name, shard.get<std::string>());
   return out;
@@ -106,5 +108,14 @@ const SafetensorsTensor* SafetensorsFolder::find(const std::string& name) const 
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
 }
+
+const platform::FileView* SafetensorsFolder::file_with(const std::byte* data) const noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  for (const platform::FileView& file : files_)
+    if (address - reinterpret_cast<std::uintptr_t>(file.bytes().data()) < file.bytes().size()) return &file;
+  return nullptr;
+}
+
+std::vector<platform::FileView> SafetensorsFolder::take_files() && { return std::move(files_); }
 
 }  // namespace mla::format

@@ -35,7 +35,7 @@ void row_by_row(const MatmulParams& p, std::span<float> scratch) {
   for (std::int64_t j = 0; j < p.w.rows; ++j) {
     const float* row = reinterpret_cast<const float*>(p.w.row(j));
     if (p.w.type != quant::Type::f32) {
-      quant::dequantize(p.w.type, p.w.row(j), scratch.data(), p.w.cols);
+      dequantize_part(p.w, j, 0, p.w.cols, scratch.data());
       row = scratch.data();
     }
     for (std::int64_t i = 0; i < p.m; ++i) p.y[i * p.ldy + j] = dot(row, p.x + i * p.ldx, p.w.cols);
@@ -49,7 +49,7 @@ void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
     for (std::int64_t first = 0; first < p.w.cols; first += tile_columns) {
       const std::int64_t k = std::min(tile_columns, p.w.cols - first);
       for (std::int64_t j = 0; j < n; ++j)
-        quant::dequantize(p.w.type, p.w.row(first_row + j), first, k, scratch.data() + j * k);
+        dequantize_part(p.w, first_row + j, first, k, scratch.data() + j * k);
       multiply({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f});
     }
   }
@@ -139,7 +139,7 @@ void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& exe
 void matmul_reference(const MatmulParams& p) {
   std::vector<float> row(static_cast<std::size_t>(p.w.cols));
   for (std::int64_t j = 0; j < p.w.rows; ++j) {
-    quant::dequantize(p.w.type, p.w.row(j), row.data(), p.w.cols);
+    dequantize_part(p.w, j, 0, p.w.cols, row.data());
     for (std::int64_t i = 0; i < p.m; ++i) {
       double sum = 0;
       for (std::int64_t k = 0; k < p.w.cols; ++k) sum += static_cast<double>(p.x[i * p.ldx + k]) * row[static_cast<std::size_t>(k)];
@@ -148,11 +148,21 @@ void matmul_reference(const MatmulParams& p) {
   }
 }
 
+void dequantize_part(const Matrix& w, std::int64_t row, std::int64_t first, std::int64_t n, float* out) noexcept {
+  quant::dequantize(w.type, w.row(row), first, n, out);
+  if (w.scales.first == nullptr) return;
+  const float* const scales = w.scales.of_row(row);
+  for (std::int64_t i = 0; i < n;) {
+    const std::int64_t block = (first + i) / BlockScales::size, end = std::min(n, (block + 1) * BlockScales::size - first);
+    for (const float scale = scales[block]; i < end; ++i) out[i] *= scale;
+  }
+}
+
 void dequantize_matrix(const Matrix& w, float* out, std::int64_t ldw) noexcept {
   if (w.in_panels)
     for (std::int64_t i = 0; i < w.rows; i += panel_rows) dequantize_panel(w.type, w.cols, w.row(i), out + i * ldw, ldw);
   else
-    for (std::int64_t i = 0; i < w.rows; ++i) quant::dequantize(w.type, w.row(i), out + i * ldw, w.cols);
+    for (std::int64_t i = 0; i < w.rows; ++i) dequantize_part(w, i, 0, w.cols, out + i * ldw);
 }
 
 }  // namespace mla::kernels

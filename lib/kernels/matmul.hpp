@@ -66,6 +66,9 @@ inline Matrix local(Matrix w, const platform::Executor& executor) noexcept {
 /// Dequantise a row, multiply in double: the oracle of the tests.
 void matmul_reference(const MatmulParams& p);
 
+/// Values first … first + n - 1 of a row of w, which is not in panels; both numbers are multiples of the type's block size.
+void dequantize_part(const Matrix& w, std::int64_t row, std::int64_t first, std::int64_t n, float* out) noexcept;
+
 /// All of w, rows or panels, as floats, rows ldw apart.
 void dequantize_matrix(const Matrix& w, float* out, std::int64_t ldw) noexcept;
 

@@ -7,6 +7,7 @@ namespace mla::model {
 namespace {
 
 quant::Type derived_type(quant::Type source, std::int64_t width) {
+  if (source == quant::Type::f8_e4m3) return quant::Type::f32;  // the transpose has other blocks, and other scales
   if (quant::traits(source).block_size == 1) return source;
   return width % quant::traits(quant::Type::q8_0).block_size == 0 ? quant::Type::q8_0 : quant::Type::f16;
 }

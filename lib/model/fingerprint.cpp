@@ -53,7 +53,7 @@ std::uint64_t fingerprint(const format::GgufFile& file, const std::map<std::stri
     hash.add(tensor.name);
     hash.add(tensor.shape);
     hash.add(tensor.type);
-    const std::uint64_t n = std::min<std::uint64_t>(64, tensor.bytes), middle = (tensor.bytes - n) / 2;
+    const std::uint64_t held = tensor.bytes_at_data(), n = std::min<std::uint64_t>(64, held), middle = (held - n) / 2;
     if (tensor.data != nullptr) hash.add_bytes(tensor.data + middle, static_cast<std::size_t>(n));
   }
   return hash.value();

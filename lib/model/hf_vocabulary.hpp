@@ -3,11 +3,11 @@
 #include <mla/host.hpp>
 #include <string>
 
-#include "format/gguf_writer.hpp"
+#include "format/key_values.hpp"
 
 namespace mla::model {
 
 /// A folder without tokenizer.json gives a file without tokenizer, and a word to the log.
-void write_hf_vocabulary(format::GgufWriter& writer, const std::string& folder, int n_vocab, LogSink* log);
+void write_hf_vocabulary(format::KeyValues& keys, const std::string& folder, int n_vocab, LogSink* log);
 
 }  // namespace mla::model

@@ -1,6 +1,7 @@
-// From a GGUF file to a LoadedModel.
+// From a GGUF file, or a Hugging Face folder, to a LoadedModel.
 #include "model/derive.hpp"
 #include "model/fingerprint.hpp"
+#include "model/hf_folder.hpp"
 #include "model/repack.hpp"
 #include "model/tensor_reader.hpp"
 #include "platform/fail.hpp"
@@ -120,9 +121,8 @@ class Loader {
   TensorReader tensors_;
 };
 
-LoadedModel load(format::GgufFile file, const ModelOptions& options) {
-  LoadedModel model;
-  model.file = std::move(file);
+// A model whose file is open.
+LoadedModel load(LoadedModel model, const ModelOptions& options) {
   if (options.numa != Numa::none) model.numa = platform::plan_numa(options.numa, platform::this_topology());
   model.config = read_config(model.file, options.overrides, options.log.get());
   Loader(model, options).run();
@@ -136,24 +136,49 @@ LoadedModel load(format::GgufFile file, const ModelOptions& options) {
   return model;
 }
 
-// Checked before anything is opened.
-format::GgufFile::Options file_options(const ModelOptions& options) {
+// Before anything is opened.
+void check(const ModelOptions& options) {
   if (options.n_threads < 0 || options.n_threads > 4096)
     fail(Status::invalid_argument, "ModelOptions::n_threads is {}: use 0 (automatic) to 4096", options.n_threads);
+}
+
+LoadedModel load_folder(const std::string& path, const ModelOptions& options) {
+  if (!platform::file_exists(path + "/config.json"))
+    fail(Status::io_error, "cannot read {}: it is a folder without config.json; name a GGUF file or a Hugging Face folder", path);
+  if (options.numa == Numa::split || options.numa == Numa::replicate)
+    fail(Status::unsupported, "{}: NUMA mode {} takes weights out of a GGUF file: convert the folder with mla-convert first", path, to_string(options.numa));
+  HfFolder folder = open_hf_folder(path, options);
+  LoadedModel model;
+  model.file = std::move(folder.file);
+  model.scales = std::move(folder.scales);
+  model.derived = std::move(folder.memory);
+  return load(std::move(model), options);
+}
+
+LoadedModel load(format::GgufFile file, const ModelOptions& options) {
+  LoadedModel model;
+  model.file = std::move(file);
+  return load(std::move(model), options);
+}
+
+format::GgufFile::Options file_options(const ModelOptions& options) {
   return {.use_mmap = options.use_mmap, .allocator = options.allocator, .progress = options.progress};
 }
 
 }  // namespace
 
-LoadedModel load_gguf(const std::string& path, const ModelOptions& options) {
-  if (platform::is_directory(path))
-    fail(Status::io_error, "cannot read {}: it is a folder; name a GGUF file, or convert a Hugging Face folder with mla-convert first", path);
+LoadedModel load_path(const std::string& path, const ModelOptions& options) {
+  check(options);
+  if (platform::is_directory(path)) return load_folder(path, options);
+  if (!options.load_type.empty())
+    fail(Status::invalid_argument, "{}: ModelOptions::load_type (--load-type) is for Hugging Face folders: use mla-quantize to write a GGUF file of another type", path);
   if (!options.use_mmap && (options.numa == Numa::split || options.numa == Numa::replicate))
     fail(Status::invalid_argument, "NUMA mode {} takes weights out of a mapped file: leave use_mmap as it is (no --no-mmap)", to_string(options.numa));
   return load(format::GgufFile::open(path, file_options(options)), options);
 }
 
-LoadedModel load_gguf(std::span<const std::byte> bytes, const ModelOptions& options) {
+LoadedModel load_memory(std::span<const std::byte> bytes, const ModelOptions& options) {
+  check(options);
   return load(format::GgufFile::borrow(bytes, file_options(options)), options);
 }
 

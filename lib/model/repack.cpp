@@ -44,7 +44,8 @@ void for_each_matrix(Model& model, Body&& body) {
     for (auto* w : {&layer.q, &layer.q_a, &layer.q_b, &layer.kv_a, &layer.attention_out, &layer.dense.gate, &layer.dense.up,
                     &layer.dense.down, &layer.experts.router})
       body(*w, w->rows, Share::rows);
-    for (auto* w : {&layer.experts.gate, &layer.experts.up, &layer.experts.down}) body(w->first, w->count * w->first.rows, Share::rows);
+    for (auto* w : {&layer.experts.gate, &layer.experts.up, &layer.experts.down})
+      if (w->is_dense()) body(w->first, w->count * w->first.rows, Share::rows);  // else they are where a Hugging Face folder has them
     for (auto* w : {&layer.latent.k_b, &layer.latent.v_b})
       if (w->is_dense()) body(w->first, w->count * w->first.rows, Share::matrices);  // else it is a part of kv_b
   }

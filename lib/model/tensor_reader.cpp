@@ -39,7 +39,9 @@ Matrix TensorReader::view(const format::TensorInfo& tensor, std::int64_t rows, s
   if (const quant::Interleaving* layout = quant::find_interleaving(tensor.type))
     return restore_interleaved(*layout, tensor, rows, cols, allocator_, keep_going_, model_.derived);
   const auto type = static_cast<quant::Type>(tensor.type);
-  return {tensor.data, type, rows, cols, quant::row_bytes(type, cols), tensor.in_panels};
+  Matrix matrix{tensor.data, type, rows, cols, quant::row_bytes(type, cols), tensor.in_panels};
+  if (!tensor.pieces.empty()) matrix.scales = {tensor.pieces.front().scales, kernels::BlockScales::blocks(cols)};
+  return matrix;
 }
 
 Matrix TensorReader::matrix(const std::string& name, std::int64_t rows, std::int64_t cols) {
@@ -55,10 +57,23 @@ kernels::MatrixStack TensorReader::stack(const std::string& name, std::int64_t c
   const bool flat = dim(tensor, 1) == rows * count && dim(tensor, 2) == 1;
   if (dim(tensor, 0) != cols || !(deep || flat) || dim(tensor, 3) != 1)
     fail_shape(model_.file.path(), tensor, fmt::format("[{}, {}, {}]", cols, rows, count));
+  if (tensor.pieces.size() > 1) return separate(tensor, count, rows, cols);
   const Matrix all = view(tensor, rows * count, cols), first = all.slice(0, rows);
   if (first.in_panels && !kernels::fits_panels(first))
     fail(Status::bad_file, "{}: tensor {} is in panels that reach from one matrix into the next", model_.file.path(), tensor.name);
   return {first, count, all.row_bytes * static_cast<std::size_t>(rows)};
+}
+
+kernels::MatrixStack TensorReader::separate(const format::TensorInfo& tensor, std::int64_t count, std::int64_t rows, std::int64_t cols) {
+  if (tensor.pieces.size() != static_cast<std::size_t>(count)) fail(Status::internal, "{}: tensor {} is not of {} pieces", model_.file.path(), tensor.name, count);
+  std::vector<Matrix>& each = model_.separate.emplace_back();
+  const Matrix first = view(tensor, rows, cols);
+  for (const format::TensorPiece& piece : tensor.pieces) {
+    each.push_back(first);
+    each.back().data = piece.data;
+    each.back().scales.first = piece.scales;
+  }
+  return {first, count, 0, each.data()};
 }
 
 const float* TensorReader::vector(const std::string& name, std::int64_t n) {

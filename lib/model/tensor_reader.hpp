@@ -31,6 +31,7 @@ class TensorReader {
   const format::TensorInfo& require(const std::string& name);
   // Rows one after another: those of the file, or, where it has them interleaved, restored in memory of the model's own.
   kernels::Matrix view(const format::TensorInfo& tensor, std::int64_t rows, std::int64_t cols);
+  kernels::MatrixStack separate(const format::TensorInfo& tensor, std::int64_t count, std::int64_t rows, std::int64_t cols);
   LoadedModel& model_;
   std::shared_ptr<Allocator> allocator_;
   std::function<void()> keep_going_;

@@ -1,5 +1,6 @@
 // Weights of a model: views into the mapped file, and the few matrices derived from it.
 #pragma once
+#include <list>
 #include <memory>
 #include <mla/model.hpp>
 #include <span>
@@ -39,6 +40,8 @@ struct LoadedModel {
   kernels::Matrix output;              ///< [n_vocab, n_embd]
   std::vector<LayerWeights> layers;
   std::vector<platform::Buffer> derived;  ///< k_b of files that have only kv_b, rows that were interleaved, norms that aren't floats
+  std::list<std::vector<kernels::Matrix>> separate;  ///< views of experts that are not one after another
+  std::list<std::vector<float>> scales;  ///< of a Hugging Face folder's matrices, where its files don't have them as floats
   platform::Buffer repacked;              ///< weights in another layout, or elsewhere, than the mapped file's (model/repack.hpp)
   std::shared_ptr<const platform::NumaPlan> numa;  ///< nullptr: nodes are of no interest
   std::vector<platform::Buffer> copies;   ///< of `repacked`, on all nodes but the first, under Numa::replicate
@@ -47,9 +50,9 @@ struct LoadedModel {
   std::uint64_t fingerprint = 0;  ///< of the file and the overrides (model/fingerprint.hpp)
 };
 
-/// Throws Error that names the file and the key or tensor; nothing is left behind.
-LoadedModel load_gguf(const std::string& path, const ModelOptions& options);
-/// The same from memory that outlives the result.
-LoadedModel load_gguf(std::span<const std::byte> bytes, const ModelOptions& options);
+/// A GGUF file, or a Hugging Face folder. Throws Error that names the file and the key or tensor; nothing is left behind.
+LoadedModel load_path(const std::string& path, const ModelOptions& options);
+/// A GGUF file in memory that outlives the result.
+LoadedModel load_memory(std::span<const std::byte> bytes, const ModelOptions& options);
 
 }  // namespace mla::model

@@ -144,13 +144,14 @@ void FileReader::read(std::span<std::byte> bytes) { read_exactly(fd_, bytes.data
 
 constexpr std::size_t write_buffer_bytes = std::size_t{1} << 20;
 
-FileWriter::FileWriter(const std::string& path) : path_(path), part_(path), buffer_(new std::byte[write_buffer_bytes]) {
+FileWriter::FileWriter(const std::string& path, Unfinished unfinished)
+    : path_(path), part_(path), unfinished_(unfinished), buffer_(new std::byte[write_buffer_bytes]) {
   struct stat info;
   int flags = O_WRONLY | O_CLOEXEC;
   if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode)) {
     target_ = link_target(path);
     part_ = target_ + ".part";
-    flags |= O_CREAT | O_TRUNC;
+    flags |= unfinished == Unfinished::kept ? O_CREAT : O_CREAT | O_TRUNC;
   }
   fd_ = ::open(part_.c_str(), flags, 0666);
   if (fd_ < 0) fail_errno("create", path_);
@@ -158,7 +159,16 @@ FileWriter::FileWriter(const std::string& path) : path_(path), part_(path), buff
 
 FileWriter::~FileWriter() {
   if (fd_ >= 0) ::close(fd_);
-  if (!target_.empty()) ::unlink(part_.c_str());
+  if (target_.empty()) return;
+  struct stat info;
+  const bool is_empty = ::stat(part_.c_str(), &info) == 0 && info.st_size == 0;
+  if (unfinished_ == Unfinished::removed || is_empty) ::unlink(part_.c_str());
+}
+
+void FileWriter::resume_at(std::uint64_t bytes) {
+  const auto offset = static_cast<off_t>(bytes);
+  if (::ftruncate(fd_, offset) != 0 || ::lseek(fd_, offset, SEEK_SET) != offset) fail_errno("write", path_);
+  position_ = bytes;
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
@@ -222,6 +232,12 @@ bool is_directory(const std::string& path) {
 bool file_exists(const std::string& path) {
   struct stat info;
   return ::stat(path.c_str(), &info) == 0;
+}
+
+std::uint64_t change_time(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return 0;
+  return static_cast<std::uint64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(info.st_mtim.tv_nsec);
 }
 
 bool is_same_file(const std::string& a, const std::string& b) {

@@ -66,18 +66,26 @@ class FileReader {
   std::uint64_t size_ = 0;
 };
 
-/// Writes `path`.part and renames it to `path` on commit(); without commit() nothing stays behind. Where `path` is a link, its
+/// What becomes of `path`.part when its writer goes without commit().
+enum class Unfinished { removed, kept };
+
+/// Writes `path`.part and renames it to `path` on commit(); without commit() nothing stays behind, or the part does. Where `path` is a link, its
 /// target is what is replaced; a device or pipe is written in place. Throws Error(io_error) that names the file, also when
 /// the disk is full.
 class FileWriter {
  public:
-  explicit FileWriter(const std::string& path);
+  explicit FileWriter(const std::string& path, Unfinished unfinished = Unfinished::removed);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
   void write(std::span<const std::byte> bytes);
   void write(const void* data, std::size_t bytes) { write({static_cast<const std::byte*>(data), bytes}); }
   std::uint64_t position() const noexcept { return position_; }
+  /// Where the bytes are until commit(); empty for a device or pipe.
+  std::string part_path() const { return target_.empty() ? "" : part_; }
+  /// Goes on behind the first `bytes` of a part that was kept. Before anything is written.
+  void resume_at(std::uint64_t bytes);
+  void flush();  ///< to the file, where other readers see it
   /// Writes what is left and closes the file, which keeps its other name; commit() then only renames it. For files of which none may appear
   /// before all are whole.
   void seal(bool durable = true);
@@ -85,11 +93,11 @@ class FileWriter {
   void commit(bool durable = true);
 
  private:
-  void flush();
   void write_through(std::span<const std::byte> bytes);
   std::string path_;    // as the caller named it
   std::string target_;  // what part_ is renamed to; empty: part_ is written in place
   std::string part_;
+  Unfinished unfinished_;
   int fd_ = -1;
   std::uint64_t position_ = 0;
   std::unique_ptr<std::byte[]> buffer_;
@@ -100,6 +108,8 @@ class FileWriter {
 std::string read_text_file(const std::string& path, std::uint64_t limit);
 bool is_directory(const std::string& path);
 bool file_exists(const std::string& path);
+/// When the file was last written, in nanoseconds; 0 if it isn't there.
+std::uint64_t change_time(const std::string& path);
 /// Whether both names lead to one file; false if either doesn't exist.
 bool is_same_file(const std::string& a, const std::string& b);
 

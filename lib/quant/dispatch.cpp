@@ -32,7 +32,7 @@ Fn find(Type type, platform::Isa isa, Fn Kernel::*operation) noexcept {
 }
 
 struct Active {
-  static constexpr std::size_t n_types = static_cast<std::size_t>(Type::iq1_m_row) + 1;  // the largest number in Type
+  static constexpr std::size_t n_types = static_cast<std::size_t>(Type::f8_e4m3) + 1;  // the largest number in Type
   std::array<DequantizeFn, n_types> dequantize{};
   std::array<DequantizeRowFn, n_types> dequantize_row{};
   std::array<QuantizeFn, n_types> quantize{};

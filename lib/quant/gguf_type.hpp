@@ -45,6 +45,8 @@ enum class Type : uint32_t {
   // Rows of IQ1_S_R4 and IQ1_M_R4 tensors, which no file holds apart: numbers of our own, refused where a file has them.
   iq1_s_row = 500,
   iq1_m_row = 501,
+  // Of Hugging Face folders; the scales of its 128 × 128 blocks are apart (kernels/matrix.hpp). In no GGUF file.
+  f8_e4m3 = 502,
 };
 
 }  // namespace mla::quant

@@ -38,6 +38,16 @@ std::uint16_t f32_to_f16(float value) noexcept {
 
 float bf16_to_f32(std::uint16_t half) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16); }
 
+float f8_e4m3_to_f32(std::uint8_t code) noexcept {
+  const std::uint32_t sign = (code & 0x80u) << 24, exponent = code >> 3 & 15u, mantissa = code & 7u;
+  if (exponent == 0) {  // zero or subnormal: units of 2^-9
+    const float magnitude = static_cast<float>(mantissa) * 0x1p-9f;
+    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+  }
+  if ((code & 0x7fu) == 0x7f) return std::bit_cast<float>(sign | 0x7ff00000u);
+  return std::bit_cast<float>(sign | (exponent + 120) << 23 | mantissa << 20);
+}
+
 std::uint16_t f32_to_bf16(float value) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);  // NaN

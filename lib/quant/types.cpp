@@ -51,6 +51,7 @@ constexpr Row rows[] = {
     {Type::iq5_ks, {"IQ5_KS", 256, 168, 4}},
     {Type::iq1_s_row, {"IQ1_S (scale per row)", 32, 6, 2}},
     {Type::iq1_m_row, {"IQ1_M (scale per row)", 32, 7, 2}},
+    {Type::f8_e4m3, {"F8_E4M3", 1, 1}},
 };
 
 constexpr std::uint32_t n_numbers = 512, first_private = 500;

@@ -20,7 +20,28 @@ constexpr auto byte_of_character = [] {
   return table;
 }();
 
+constexpr auto character_of_byte = [] {
+  std::array<char32_t, 256> table{};
+  for (std::size_t character = 0; character < byte_of_character.size(); ++character)
+    if (byte_of_character[character] >= 0) table[static_cast<std::size_t>(byte_of_character[character])] = static_cast<char32_t>(character);
+  return table;
+}();
+
 }  // namespace
+
+std::string alphabet_of_bytes(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) {
+    const char32_t character = character_of_byte[static_cast<unsigned char>(byte)];  // below U+0144: two bytes of UTF-8 at most
+    if (character < 0x80) {
+      text += static_cast<char>(character);
+    } else {
+      text += static_cast<char>(0xc0 | character >> 6);
+      text += static_cast<char>(0x80 | (character & 0x3f));
+    }
+  }
+  return text;
+}
 
 std::optional<std::string> bytes_of_alphabet(std::string_view text) {
   std::string bytes;

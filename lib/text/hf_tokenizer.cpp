@@ -1,4 +1,4 @@
-// TokenizerData from a Hugging Face folder: tokenizer.json, tokenizer_config.json, chat_template.jinja.
+// TokenizerData from a Hugging Face folder: tokenizer.json or tiktoken.model, tokenizer_config.json, generation_config.json, chat_template.jinja.
 #include <algorithm>
 #include <mla/tokenizer.hpp>
 
@@ -6,13 +6,14 @@
 #include "platform/file.hpp"
 #include "platform/json.hpp"
 #include "text/pretokenize.hpp"
+#include "text/tiktoken.hpp"
 
 namespace mla {
 namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t max_template_bytes = 64 << 20;
+constexpr std::uint64_t max_template_bytes = 64 << 20, max_ranks_bytes = 64 << 20;
 constexpr std::int64_t max_tokens = 1 << 20;  // the largest published vocabularies have a quarter of that
 
 /// A value inside a file, with the path that leads to it for messages.
@@ -168,13 +169,39 @@ TokenizerData read_tokenizer_json(const std::string& file, int n_vocab) {
   return data;
 }
 
+/// Moonlight and Kimi-K2 publish tiktoken.model and, in tokenizer_config.json, the control tokens behind it; their code, which is not run
+/// here, has the pre-tokeniser "kimi-k2", and names 256 ids behind the ranks, those that the config leaves out "<|reserved_token_ID|>".
+TokenizerData read_tiktoken_folder(const std::string& folder, int n_vocab) {
+  constexpr std::size_t n_control = 256;
+  const std::string ranks = folder + "/tiktoken.model", file = folder + "/tokenizer_config.json";
+  TokenizerData data = text::read_tiktoken(platform::read_text_file(ranks, max_ranks_bytes), ranks);
+  const std::size_t n_ranks = data.tokens.size();
+  data.pre = "kimi-k2";
+  const platform::JsonDocument document = platform::read_json_file(file);
+  const Node top{&document.root(), file, ""}, name = top["tokenizer_class"], added = top["added_tokens_decoder"];
+  if (const std::string known = "TikTokenTokenizer"; !name.is_null() && name.string() != known)
+    name.refuse(Status::unsupported, "\"{}\"; with tiktoken.model this version knows {}", name.string(), known);
+  if (!added.is_null())
+    for (const auto& [id, token] : added.object().items()) {
+      const Node entry{&token, file, added.path + "." + id};
+      const Json number = Json::parse(id, nullptr, false);
+      set_token(data, token_id({&number, file, entry.path}), entry["content"].string(), TokenKind::control, entry);
+    }
+  const std::size_t end = n_ranks + n_control;
+  if (data.tokens.size() < end) data.tokens.resize(end), data.kinds.resize(end, TokenKind::unused);
+  for (std::size_t i = n_ranks; i < end; ++i)
+    if (data.kinds[i] == TokenKind::unused) data.tokens[i] = fmt::format("<|reserved_token_{}|>", i), data.kinds[i] = TokenKind::control;
+  fill_gaps(data, n_vocab, ranks);
+  return data;
+}
+
 /// "bos_token" and the like: a string, an object with "content", or null.
 Token configured_token(const Node& node, const TokenizerData& data) {
   if (node.is_null()) return -1;
   const std::string& text = node.json->is_object() ? node["content"].string() : node.string();
   for (std::size_t i = data.tokens.size(); i-- > 0;)  // added tokens are at the end
     if (data.tokens[i] == text && data.kinds[i] != TokenKind::unused) return static_cast<Token>(i);
-  node.refuse(Status::bad_file, "\"{}\" is not in tokenizer.json", text);
+  node.refuse(Status::bad_file, "\"{}\" is not a token", text);
 }
 
 /// "chat_template": a string, or a list of named ones of which "default" counts.
@@ -197,12 +224,30 @@ void read_tokenizer_config(const std::string& file, TokenizerData& data) {
   data.chat_template = configured_template(top["chat_template"]);
 }
 
+/// Tokens that end an answer: generation_config.json may name more than tokenizer_config.json's one.
+void read_generation_config(const std::string& file, TokenizerData& data) {
+  const platform::JsonDocument document = platform::read_json_file(file);
+  const Node ids = Node{&document.root(), file, ""}["eos_token_id"];
+  const auto add = [&](const Node& node) {
+    const Token id = token_id(node);
+    if (static_cast<std::size_t>(id) >= data.tokens.size()) node.refuse(Status::bad_file, "there is no token {}", id);
+    if (data.eos < 0) data.eos = id;
+    if (id != data.eos && std::ranges::find(data.end_of_generation, id) == data.end_of_generation.end()) data.end_of_generation.push_back(id);
+  };
+  if (ids.is_null()) return;
+  if (!ids.json->is_array()) return add(ids);
+  for (std::size_t i = 0; i < ids.array_size(); ++i) add(ids.at(i));
+}
+
 }  // namespace
 
 TokenizerData read_hf_tokenizer(const std::string& folder, int n_vocab) {
-  TokenizerData data = read_tokenizer_json(folder + "/tokenizer.json", n_vocab);
-  const std::string config = folder + "/tokenizer_config.json", chat_template = folder + "/chat_template.jinja";
+  const bool only_ranks = !platform::file_exists(folder + "/tokenizer.json") && platform::file_exists(folder + "/tiktoken.model");
+  TokenizerData data = only_ranks ? read_tiktoken_folder(folder, n_vocab) : read_tokenizer_json(folder + "/tokenizer.json", n_vocab);
+  const std::string config = folder + "/tokenizer_config.json", generation = folder + "/generation_config.json",
+                    chat_template = folder + "/chat_template.jinja";
   if (platform::file_exists(config)) read_tokenizer_config(config, data);
+  if (platform::file_exists(generation)) read_generation_config(generation, data);
   if (platform::file_exists(chat_template)) data.chat_template = platform::read_text_file(chat_template, max_template_bytes);
   return data;
 }

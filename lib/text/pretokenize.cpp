@@ -39,23 +39,47 @@ constexpr std::array deepseek_llm = {
     Rule{"\\p{N}", "[" MLA_NUMBERS "]"},  // published as Digits, individual
 };
 
+// White space, as in the patterns of GPT-4 and after. The last newline of a run of spaces is found going forward, without a backtracking
+// point for each space.
+#define SPACES_PUBLISHED "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define SPACES "(?:[" MLA_BLANKS "]*+[\r\n]++)++|" SPACE "+(?![^" MLA_SPACE "])|" SPACE "++"
+
 // deepseek-ai/DeepSeek-V3, tokenizer.json; also R1.
 #define WORDS_AND_SIGNS(L, M, P, S)                                                         \
   "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n" L P S "]?[" L M "]+| ?[" P S "]+[\r\n]*|"
 constexpr std::array deepseek_v3 = {
     Rule{"\\p{N}{1,3}", "[" MLA_NUMBERS "]{1,3}"},
     Rule{"[一-龥\u3040-ゟ゠-ヿ]+"},
-    // The last newline of a run of spaces is found going forward, without a backtracking point for each space.
     Rule{WORDS_AND_SIGNS("\\p{L}", "\\p{M}", "\\p{P}", "\\p{S}") "\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
          WORDS_AND_SIGNS(MLA_LETTERS, MLA_MARKS, MLA_PUNCTUATION, MLA_SYMBOLS)
-         "(?:[" MLA_BLANKS "]*+[\r\n]++)++|" SPACE "+(?![^" MLA_SPACE "])|" SPACE "++"},
+         SPACES},
+};
+
+#define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+
+// moonshotai/Kimi-K2-Instruct, tokenization_kimi.py; also Moonlight. PCRE2 has no intersection of classes: a look-ahead takes it out.
+#define KIMI_WORD "[^" "\r\n" MLA_LETTERS MLA_NUMBERS "]?"
+#define KIMI_UPPER "(?:(?![" MLA_HAN MLA_LOWER "])[" MLA_LETTERS MLA_MARKS "])"
+#define KIMI_LOWER "(?:(?![" MLA_HAN MLA_UPPER "])[" MLA_LETTERS MLA_MARKS "])"
+constexpr std::array kimi_k2 = {
+    Rule{"[\\p{Han}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]+" CONTRACTIONS
+         "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]*" CONTRACTIONS
+         "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES_PUBLISHED,
+         "[" MLA_HAN "]++|" KIMI_WORD KIMI_UPPER "*" KIMI_LOWER "+" CONTRACTIONS "?|" KIMI_WORD KIMI_UPPER "+" KIMI_LOWER "*" CONTRACTIONS
+         "?|[" MLA_NUMBERS "]{1,3}| ?[^" MLA_SPACE MLA_LETTERS MLA_NUMBERS "]++[\r\n]*+|" SPACES},
+};
+
+// zai-org/GLM-4.7-Flash, tokenizer.json.
+constexpr std::array glm4 = {
+    Rule{CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES_PUBLISHED,
+         CONTRACTIONS "|[^\r\n" MLA_LETTERS MLA_NUMBERS "]?[" MLA_LETTERS "]++|[" MLA_NUMBERS "]{1,3}| ?[^" MLA_SPACE MLA_LETTERS MLA_NUMBERS "]++[\r\n]*+|" SPACES},
 };
 
 struct Known {
   std::string_view name;
   std::span<const Rule> rules;
 };
-constexpr std::array known = {Known{"deepseek-llm", deepseek_llm}, Known{"deepseek-v3", deepseek_v3}};
+constexpr std::array known = {Known{"deepseek-llm", deepseek_llm}, Known{"deepseek-v3", deepseek_v3}, Known{"kimi-k2", kimi_k2}, Known{"glm4", glm4}};
 
 struct Free {
   void operator()(pcre2_code* p) const noexcept { pcre2_code_free(p); }

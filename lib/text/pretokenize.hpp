@@ -30,7 +30,7 @@ class PreTokenizer {
 /// The name of the pre-tokeniser that is published as these regular expressions, in this order.
 std::optional<std::string_view> find_pre_tokenizer(std::span<const std::string> published);
 
-/// "deepseek-llm, deepseek-v3"
+/// "deepseek-llm, deepseek-v3, kimi-k2, glm4"
 std::string known_pre_tokenizers();
 
 }  // namespace mla::text

@@ -71,7 +71,7 @@ constexpr AttentionMode modes[] = {AttentionMode::deepseek2, AttentionMode::deep
 }  // namespace
 
 TEST_CASE("logits of random models are those of transformers", "[golden]") {
-  for (const std::string name : {"v2lite", "v2", "v3", "v3_odd", "heads20", "v192", "longctx"}) {
+  for (const std::string name : {"v2lite", "v2", "v3", "v3_odd", "heads20", "v192", "longctx", "fp8", "glm47"}) {
     const auto model = converted(name);
     const std::vector<Token> tokens = read_tokens(golden + name + "/tokens.txt");
     const Logits expected = read_logits(golden + name + "/logits.npy");
@@ -87,6 +87,20 @@ TEST_CASE("logits of random models are those of transformers", "[golden]") {
       Context context = f32_context(model, mode, 3 * 320);
       for (const Logits& logits : run_interleaved(context, tokens)) check_logits(logits, expected);
     }
+  }
+}
+
+TEST_CASE("folders run as they are, in every mode", "[golden]") {
+  for (const std::string name : {"v2lite", "v3", "heads20", "fp8", "glm47"}) {
+    const auto model = Model::load(golden + name);
+    const std::vector<Token> tokens = read_tokens(golden + name + "/tokens.txt");
+    const Logits expected = read_logits(golden + name + "/logits.npy");
+    for (const AttentionMode mode : modes)
+      for (const int chunk : {0, 1}) {
+        INFO(name << ", " << to_string(mode) << ", chunks of " << chunk << " (0: all)");
+        Context context = f32_context(model, mode, 320);
+        check_logits(run_tokens(context, tokens, chunk), expected);
+      }
   }
 }
 

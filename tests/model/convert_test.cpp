@@ -141,6 +141,81 @@ TEST_CASE("weights of mixed types at odd addresses, in shards, with tied embeddi
   CHECK(read_bytes(work.output) == expected);
 }
 
+TEST_CASE("layers of multi-token prediction are left out, or kept under the names that other programs know") {
+  const TinyShape with{.n_layers = 4};
+  Work work(with);
+  HfFolder& hf = work.hf;
+  hf.config["num_hidden_layers"] = 3;
+  hf.config["num_nextn_predict_layers"] = 1;
+  const auto n = static_cast<std::uint64_t>(with.n_embd), n_vocab = static_cast<std::uint64_t>(with.n_vocab);
+  const std::vector<HfTensor> extra = {{"eh_proj.weight", "F32", {n, 2 * n}, std::string(8 * n * n, 'a')}, {"enorm.weight", "F32", {n}, std::string(4 * n, 'b')},
+                                       {"hnorm.weight", "F32", {n}, std::string(4 * n, 'c')}, {"shared_head.norm.weight", "F32", {n}, std::string(4 * n, 'd')},
+                                       {"embed_tokens.weight", "F32", {n_vocab, n}, std::string(4 * n_vocab * n, 'e')},
+                                       {"shared_head.head.weight", "F32", {n_vocab, n}, std::string(4 * n_vocab * n, 'f')}};
+  for (HfTensor tensor : extra) {
+    tensor.name = "model.layers.3." + tensor.name;
+    hf.tensors.push_back(tensor);
+  }
+  hf.write(work.in.path());
+  const std::string kept = work.out / "kept.gguf";
+  convert_huggingface(work.in.path(), work.output, {.type = "f32"});
+  convert_huggingface(work.in.path(), kept, {.type = "f32", .mtp = true});
+  const GgufFile left_out = GgufFile::open(work.output, {}), whole = GgufFile::open(kept, {});
+  CHECK(left_out.find_key("deepseek2.nextn_predict_layers") == nullptr);
+  CHECK(left_out.get_uint("deepseek2.block_count") == 3);
+  CHECK(whole.get_uint("deepseek2.nextn_predict_layers") == 1);
+  CHECK(whole.get_uint("deepseek2.block_count") == 4);
+  for (const format::TensorInfo& tensor : left_out.tensors()) CHECK_FALSE(tensor.name.starts_with("blk.3."));
+  const std::pair<const char*, char> names[] = {{"eh_proj", 'a'}, {"enorm", 'b'}, {"hnorm", 'c'}, {"shared_head_norm", 'd'}, {"embed_tokens", 'e'}, {"shared_head_head", 'f'}};
+  for (const auto& [name, byte] : names) {
+    INFO(name);
+    const format::TensorInfo* tensor = whole.find(fmt::format("blk.3.nextn.{}.weight", name));
+    REQUIRE(tensor != nullptr);
+    CHECK(static_cast<char>(tensor->data[tensor->bytes - 1]) == byte);
+  }
+  for (const char* name : {"attn_norm", "attn_k_b", "ffn_gate_exps", "ffn_down_shexp"}) CHECK(whole.find(fmt::format("blk.3.{}.weight", name)) != nullptr);
+  const auto expected = logits_of(Model::load(work.output), AttentionMode::deepseek_mla).values;
+  CHECK(logits_of(Model::load(kept), AttentionMode::deepseek_mla).values == expected);
+  CHECK(logits_of(Model::load(work.in.path()), AttentionMode::deepseek_mla).values == expected);
+  CHECK(Model::load(kept)->info().n_layers == 3);
+  // GLM-4.7-Flash leaves out what is the model's own; nothing else may be missing.
+  hf.remove_tensor("model.layers.3.embed_tokens.weight");
+  hf.remove_tensor("model.layers.3.shared_head.head.weight");
+  hf.write(work.in.path());
+  convert_huggingface(work.in.path(), kept, {.type = "f32", .mtp = true});
+  CHECK(GgufFile::open(kept, {}).find("blk.3.nextn.embed_tokens.weight") == nullptr);
+  hf.remove_tensor("model.layers.3.hnorm.weight");
+  hf.write(work.in.path());
+  check_refused([&] { convert_huggingface(work.in.path(), kept, {.mtp = true}); }, Status::bad_file, {"model.layers.3.hnorm.weight"});
+}
+
+TEST_CASE("parts: whole ones are kept when a conversion goes on, and none appears before all are") {
+  const Work work;
+  convert_huggingface(work.in.path(), work.output, {.type = "f32"});
+  const GgufFile whole = GgufFile::open(work.output, {});
+  const std::string stem = work.out / "part";
+  const ConvertOptions options{.type = "f32", .max_part_bytes = whole.file_bytes() / 5};
+  const auto n_files = [&] { return std::distance(std::filesystem::directory_iterator(work.out.path()), {}); };
+  int calls = 0;
+  ConvertOptions stopping = options;
+  for (int last = 0; last < 1000; last += 13) {
+    int left = last;
+    stopping.progress = [&](auto, auto, auto) { return ++calls, left-- > 0; };
+    try {
+      convert_huggingface(work.in.path(), stem + ".gguf", stopping);
+      break;
+    } catch (const Error& error) {
+      REQUIRE(error.status() == Status::aborted);
+      CHECK_FALSE(std::filesystem::exists(stem + "-00001-of-00006.gguf"));
+    }
+  }
+  CHECK(n_files() == 7);
+  const GgufFile parts = GgufFile::open(stem + "-00001-of-00006.gguf", {});
+  CHECK(parts.n_parts() == 6);
+  REQUIRE(parts.tensors().size() == whole.tensors().size());
+  for (const format::TensorInfo& tensor : whole.tensors()) CHECK(first_difference(tensor, *parts.find(tensor.name)) == -1);
+}
+
 TEST_CASE("the tokenizer goes through the file") {
   const std::string tokenizer = MLA_SOURCE_DIR "/tests/golden/tokenizer/llm/";
   const int n_vocab = 2100;  // more than the tokenizer has, as in real models
@@ -201,7 +276,11 @@ TEST_CASE("settings of config.json that are missing, absurd or not implemented: 
       {"num_attention_heads", 0, bad}, {"kv_lora_rank", nothing, bad, "missing"}, {"qk_rope_head_dim", 7, bad, "odd"},
       {"q_lora_rank", -3, bad}, {"rms_norm_eps", 2, bad}, {"rms_norm_eps", "small", bad}, {"rope_theta", 0, bad},
       {"hidden_act", "gelu", unsupported}, {"attention_bias", true, unsupported}, {"rope_interleave", false, unsupported},
-      {"quantization_config", {{"quant_method", "fp8"}}, unsupported, "FP8"}, {"moe_layer_freq", 2, unsupported},
+      {"quantization_config", {{"quant_method", "fp8"}}, unsupported, "[128, 128]"},
+      {"quantization_config", {{"quant_method", "gptq"}}, unsupported, "gptq"},
+      {"quantization_config", {{"quant_method", "fp8"}, {"fmt", "e5m2"}}, unsupported, "e5m2"},
+      {"quantization_config", {{"quant_method", "fp8"}, {"weight_block_size", {128, 64}}}, unsupported, "[128, 128]"}, {"quantization_config", 8, bad},
+      {"mlp_layer_types", {"sparse", "dense", "sparse"}, unsupported}, {"mlp_layer_types", {"dense"}, unsupported}, {"mlp_layer_types", "dense", bad}, {"moe_layer_freq", 2, unsupported},
       {"scoring_func", "tanh", unsupported, "tanh"}, {"scoring_func", "softmax", unsupported}, {"topk_method", "greedy", unsupported},
       {"n_group", 3, bad, "3 groups of 8"}, {"topk_group", 5, bad, "5 of 4"}, {"num_experts_per_tok", 9, bad, "9 of 8"},
       {"num_experts_per_tok", 0, bad}, {"n_shared_experts", 1 << 24, bad, "absurd"}, {"routed_scaling_factor", 0, bad},
@@ -284,7 +363,7 @@ TEST_CASE("folders that lack a file, or a tensor, or hold another than config.js
   work.check_refused_by(Status::not_found, {config});
 }
 
-TEST_CASE("wrong tokenizers, types and outputs leave no file; a conversion that is stopped neither") {
+TEST_CASE("wrong tokenizers, types and outputs leave no file") {
   Work work;
   for (const char* text : {"", "{", "[]", "{}"}) {
     write_bytes(work.in / "tokenizer.json", text);
@@ -300,14 +379,57 @@ TEST_CASE("wrong tokenizers, types and outputs leave no file; a conversion that 
   std::filesystem::remove(work.output);
   CHECK(work.out.empty());
 
+}
+
+TEST_CASE("a conversion that is stopped goes on where it was, and trusts nothing it finds") {
+  const Work work;
+  const std::string part = work.output + ".part", journal = part + ".journal";
   int calls = 0;
   convert_huggingface(work.in.path(), work.output, {.progress = [&](auto, auto, auto) { return ++calls > 0; }});
   CHECK(calls > 20);
+  const std::string whole = read_bytes(work.output);
   std::filesystem::remove(work.output);
+  const auto stop_after = [&](int n) {
+    int left = n;
+    check_refused([&] { convert_huggingface(work.in.path(), work.output, {.progress = [&](auto, auto, auto) { return left-- > 0; }}); },
+                  Status::aborted, {work.output});
+    CHECK_FALSE(std::filesystem::exists(work.output));
+  };
+  const auto finish = [&] {
+    int n = 0;
+    convert_huggingface(work.in.path(), work.output, {.progress = [&](std::string_view phase, auto, auto) { return n += phase == "convert", true; }});
+    CHECK(read_bytes(work.output) == whole);
+    std::filesystem::remove(work.output);
+    CHECK(work.out.empty());
+    return n;
+  };
   for (int last = 0; last < calls - 1; last += 7) {
-    int left = last;
-    work.check_refused_by(Status::aborted, {work.output}, {.progress = [&](auto, auto, auto) { return left-- > 0; }});
+    INFO("stopped after " << last);
+    stop_after(last);
+    check_refused([&] { (void)Model::load(part); }, Status::bad_file, {part});
+    CHECK(finish() == calls - last);  // the tensor in work is done again
   }
+  // Bytes of the part, of the journal, and of what they are made from, that changed or are gone.
+  const int middle = calls / 2;
+  for (const std::string& file : {part, journal})
+    for (const double place : {0.0, 0.3, 0.5, 0.99}) {
+      INFO(file << " at " << place);
+      stop_after(middle);
+      std::string bytes = read_bytes(file);
+      bytes[static_cast<std::size_t>(place * static_cast<double>(bytes.size()))] ^= 1;
+      write_bytes(file, bytes);
+      CHECK(finish() >= calls - middle);
+      stop_after(middle);
+      write_bytes(file, read_bytes(file).substr(0, static_cast<std::size_t>(place * static_cast<double>(bytes.size()))));
+      CHECK(finish() > calls - middle);
+    }
+  stop_after(middle);
+  work.hf.write(work.in.path());
+  CHECK(finish() == calls);
+  stop_after(middle);
+  convert_huggingface(work.in.path(), work.output, {.type = "f32"});  // another header
+  CHECK(read_bytes(work.output) != whole);
+
   // A file that was there before stays what it was.
   write_bytes(work.output, "precious");
   check_refused([&] { convert_huggingface(work.in.path(), work.output, {.progress = [](auto, auto, auto) { return false; }}); },

@@ -125,7 +125,7 @@ TEST_CASE("k_b derived from kv_b: a float type is kept, a block type becomes Q8_
       TinyTensor& kv_b = model.tensor("blk.1.attn_kv_b.weight");
       kv_b = random_blocks(kv_b.name, kv_b.shape, type, 1.0f / 16, 5);
       model.write(path);
-      const auto loaded = model::load_gguf(path, {.repack = RepackMode::never});
+      const auto loaded = model::load_path(path, {.repack = RepackMode::never});
       const kernels::MatrixStack& k_b = loaded.layers[1].latent.k_b;
       const bool is_float = quant::traits(type).block_size == 1;
       CHECK(k_b.first.type == (is_float ? type : n_nope == 32 ? Type::q8_0 : Type::f16));

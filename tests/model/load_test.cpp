@@ -41,7 +41,7 @@ TEST_CASE("a path that is no model") {
   };
   refused("none.gguf", Status::not_found, "No such file");
   refused("none/none.gguf", Status::not_found, "No such file");
-  refused(".", Status::io_error, "mla-convert");
+  refused(".", Status::io_error, "Hugging Face folder");
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
   refused("pipe", Status::io_error, "not a regular file");
   write_bytes(folder / "empty.gguf", "");

@@ -101,7 +101,7 @@ TEST_CASE("memory comes from every node in turn, and the loading thread's policy
 TEST_CASE("copies that don't fit are refused with figures, before memory is taken") {
   const ScratchFolder folder;
   const std::string path = write_tiny(folder);
-  auto model = model::load_gguf(path, {.repack = RepackMode::never});
+  auto model = model::load_path(path, {.repack = RepackMode::never});
   model.numa = fake_plan(Numa::replicate, 4);
   const Machine small(100, 0), lopsided(10'000'000, 10);
   check_refused([&] { model::repack(model, {}, small.files); }, Status::out_of_memory,

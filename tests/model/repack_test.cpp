@@ -107,7 +107,7 @@ TEST_CASE("heads of k_b and v_b are repacked, the file's own and those derived; 
   const TinyModel original = original_layout(wide);
   const auto load = [&](const TinyModel& model) {
     blocks_of(model, Type::q4_k).write(path);
-    return model::load_gguf(path, {.repack = RepackMode::always});
+    return model::load_path(path, {.repack = RepackMode::always});
   };
   for (const TinyModel& layout : {mainline_layout(original, wide), ik_layout(original, wide)}) {
     const auto loaded = load(layout);
@@ -210,7 +210,7 @@ TEST_CASE("weights that don't fit in memory twice are used in place, and the log
   const ScratchFolder folder;
   const std::string path = folder / "tiny.gguf";
   blocks_of(original_layout(wide), Type::q8_0).write(path);
-  const auto fresh = [&](bool use_mmap) { return model::load_gguf(path, {.use_mmap = use_mmap, .repack = RepackMode::never}); };
+  const auto fresh = [&](bool use_mmap) { return model::load_path(path, {.use_mmap = use_mmap, .repack = RepackMode::never}); };
   const Machine small(100), large(100'000);
 
   const auto log = std::make_shared<Messages>();

@@ -43,7 +43,7 @@ TEST_CASE("mla-convert writes every type, and models of them agree within its ro
     CHECK(run.status == 0);
     CHECK(run.out.starts_with(output + ": "));  // says what it wrote
     CHECK(run.out.find("tensors") != std::string::npos);
-    CHECK(run.err.find("no tokenizer.json") != std::string::npos);
+    CHECK(run.err.find("no tokenizer") != std::string::npos);
     CHECK(run.err.find('\n') == run.err.size() - 1);
     CHECK_FALSE(std::filesystem::exists(output + ".part"));
     const auto info = nlohmann::json::parse(run_program("mla-inspect", {"--json", output}).out);
@@ -109,7 +109,6 @@ TEST_CASE("mla-convert: errors are one line; inputs are never overwritten, and n
   CHECK(std::filesystem::is_symlink(hf + "/link.gguf"));
 
   // Outputs that can't be written.
-  error({hf, "-o", place / "no/out.gguf"}, 1, {"no/out.gguf", "No such file"});
   const auto refused = [&](const std::string& output, const std::string& why, const Setup& setup = {}) {
     const Run run = run_program("mla-convert", {hf, "-o", output}, setup);
     CHECK(run.status == 1);
@@ -117,13 +116,16 @@ TEST_CASE("mla-convert: errors are one line; inputs are never overwritten, and n
     CHECK(run.err.find("mla-convert: cannot ") != std::string::npos);
     CHECK(run.err.find(output + ": " + why) != std::string::npos);
   };
+  refused(place / "no/out.gguf", "No such file");
   refused(place.path(), "Is a directory");
   refused("/dev/full", "No space left");
   CHECK(std::filesystem::is_character_file("/dev/full"));
   write_file(out, "what was there before");
   refused(out, "File too large", {.largest_file = 50'000});
   CHECK(read_file(out) == "what was there before");
-  CHECK(place.n_files() == 3);  // hf, hard.gguf, out.gguf
+  CHECK(place.n_files() == 5);  // hf, hard.gguf, out.gguf, and what the next run goes on from
+  CHECK(run_program("mla-convert", {hf, "-o", out}).status == 0);
+  CHECK(place.n_files() == 3);
 
   write_file(hf + "/model.safetensors", weights.substr(0, weights.size() / 2));
   error({hf, "-o", place / "torn.gguf"}, 1, {"model.safetensors", "cut short"});

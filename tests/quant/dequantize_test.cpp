@@ -20,6 +20,7 @@ std::vector<int> scale_offsets(Type type) {
     case Type::f32:
     case Type::f16:
     case Type::bf16:
+    case Type::f8_e4m3:
     case Type::mxfp4: return {};
     case Type::q4_1:
     case Type::q5_1:

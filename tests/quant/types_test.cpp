@@ -40,7 +40,7 @@ TEST_CASE("types have the names and sizes of GGUF", "[quant]") {
 }
 
 TEST_CASE("types that files can't have, or whose rows can't be read one by one", "[quant]") {
-  for (const Type type : {Type::iq1_s_row, Type::iq1_m_row}) {
+  for (const Type type : {Type::iq1_s_row, Type::iq1_m_row, Type::f8_e4m3}) {
     CHECK(find_traits(static_cast<std::uint32_t>(type)) == nullptr);
     CHECK_FALSE(parse_type(traits(type).name).has_value());
     CHECK(std::string(type_name(static_cast<std::uint32_t>(type))) == "");

@@ -53,6 +53,32 @@ TEST_CASE("a deepseek-llm tokenizer encodes 10,000 strings like Hugging Face's",
   compare(tokenizer, "llm.plain", false);
 }
 
+TEST_CASE("a tiktoken.model encodes 10,000 strings like tiktoken", "[tokenizer]") {
+  const Tokenizer tokenizer(read_hf_tokenizer(golden_path("kimi"), 2000));
+  CHECK(tokenizer.pre() == "kimi-k2");
+  CHECK(tokenizer.size() == 2000);
+  const Token bos = *tokenizer.find("[BOS]");
+  CHECK(tokenizer.bos() == bos);
+  CHECK(tokenizer.eos() == bos + 1);
+  CHECK(tokenizer.pad() == bos + 255);
+  CHECK(tokenizer.is_end_of_generation(bos + 1));
+  CHECK(tokenizer.is_end_of_generation(bos + 2));  // generation_config.json
+  CHECK(tokenizer.kind(bos + 11) == TokenKind::control);
+  CHECK(tokenizer.piece(bos + 4) == "<|reserved_token_" + std::to_string(bos + 4) + "|>");
+  CHECK(tokenizer.kind(bos + 256) == TokenKind::unused);
+  CHECK(tokenizer.encode("[BOS]<|im_user|>[EOS]", {.parse_special = true}) == std::vector<Token>{bos, bos + 3, bos + 1});
+  compare(tokenizer, "kimi.special", true);
+  compare(tokenizer, "kimi.plain", false);
+}
+
+TEST_CASE("a tokenizer of GLM-4 encodes 10,000 strings like Hugging Face's", "[tokenizer]") {
+  const Tokenizer tokenizer(read_hf_tokenizer(golden_path("glm4")));
+  CHECK(tokenizer.pre() == "glm4");
+  for (const char* text : {"<|endoftext|>", "<|user|>", "<|observation|>"}) CHECK(tokenizer.is_end_of_generation(*tokenizer.find(text)));
+  compare(tokenizer, "glm4.special", true);
+  compare(tokenizer, "glm4.plain", false);
+}
+
 TEST_CASE("the text stream gives the decoded text in whole characters", "[tokenizer]") {
   const Tokenizer tokenizer(read_hf_tokenizer(golden_path("llm")));
   for (const std::string& string : golden_strings()) {

@@ -6,6 +6,7 @@
 
 #include "catch.hpp"
 #include "golden_files.hpp"
+#include "text/tiktoken.hpp"
 
 using namespace mla;
 using namespace mla::test;
@@ -153,7 +154,7 @@ TEST_CASE("a tokenizer_config.json that contradicts tokenizer.json is refused", 
   const auto bad = [](const std::string& config, const std::string& words) {
     check_refused(Folder(good_json(), config), Status::bad_file, words);
   };
-  bad(R"({"bos_token": "<s>"})", "bos_token: \"<s>\" is not in tokenizer.json");
+  bad(R"({"bos_token": "<s>"})", "bos_token: \"<s>\" is not a token");
   bad(R"({"bos_token": 5})", "bos_token: must be a string");
   bad(R"({"eos_token": {"content": []}})", "eos_token.content: must be a string");
   bad(R"({"add_bos_token": "yes"})", "add_bos_token: must be true or false");
@@ -162,4 +163,26 @@ TEST_CASE("a tokenizer_config.json that contradicts tokenizer.json is refused", 
   bad("{", "tokenizer_config.json: not JSON");
   CHECK_THROWS_AS(read_hf_tokenizer("there-is-no-such-folder"), Error);
   CHECK_THROWS_AS(read_hf_tokenizer(golden_path("llm"), 2000), Error);
+}
+
+TEST_CASE("a tiktoken.model that is no list of ranked tokens is refused", "[tokenizer]") {
+  const std::string file = "tiktoken.model";
+  const auto merges = [&](const std::string& ranks) { return text::read_tiktoken(ranks, file).merges; };
+  CHECK(merges("YQ== 0\nYg== 1\r\nYWI= 2\n\nYWJhYg== 3") == std::vector<std::string>{"a b", "ab ab"});
+  CHECK(merges("YQ== 0\nYg== 1\nYWJi 2\n").empty());  // of "abb" no two tokens are known
+  CHECK(text::read_tiktoken("/w== 0", file).tokens == std::vector<std::string>{"ÿ"});
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "no tokens"}, {"\n\n", "no tokens"}, {"YQ==", "line 1"}, {"YQ== 0\nYg== -1", "line 2"}, {"YQ== x", "line 1"}, {"YQ== 0 1", "line 1"}, {" 0", "line 1"},
+      {"Y$== 0", "line 1"}, {"YQ== 1", "no token has rank 0"}, {"YQ== 0\nYg== 0", "rank 0 is taken"}, {"YQ== 0\nYQ== 1", "ranks 0 and 1"},
+      {"YQ== 1048576", "line 1"}, {"YQ== 99999999999999999999", "line 1"}, {std::string(1400, 'A') + " 0", "line 1"}};
+  for (const auto& [ranks, words] : cases) {
+    INFO(ranks);
+    try {
+      (void)text::read_tiktoken(ranks, file);
+      FAIL("accepted");
+    } catch (const Error& error) {
+      CHECK(error.status() == Status::bad_file);
+      CHECK_THAT(std::string(error.what()), Catch::Matchers::StartsWith(file + ": ") && Catch::Matchers::Contains(words));
+    }
+  }
 }

@@ -26,6 +26,7 @@ inline float half_at(const std::uint8_t* p) noexcept { return f16_to_f32(u16_at(
 void dequantize_f32(const void* blocks, float* out, std::int64_t n) noexcept;
 void dequantize_f16(const void* blocks, float* out, std::int64_t n) noexcept;
 void dequantize_bf16(const void* blocks, float* out, std::int64_t n) noexcept;
+void dequantize_f8_e4m3(const void* blocks, float* out, std::int64_t n) noexcept;
 void quantize_f32(const float* in, void* blocks, std::int64_t n) noexcept;
 void quantize_f16(const float* in, void* blocks, std::int64_t n) noexcept;
 void quantize_bf16(const float* in, void* blocks, std::int64_t n) noexcept;

@@ -28,6 +28,10 @@ void dequantize_f32(const void* blocks, float* out, std::int64_t n) noexcept {
   std::memcpy(out, blocks, static_cast<std::size_t>(n) * sizeof(float));
 }
 void dequantize_f16(const void* blocks, float* out, std::int64_t n) noexcept { widen_row<f16_to_f32>(blocks, out, n); }
+void dequantize_f8_e4m3(const void* blocks, float* out, std::int64_t n) noexcept {
+  const auto* p = static_cast<const std::uint8_t*>(blocks);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = f8_e4m3_to_f32(p[i]);
+}
 void dequantize_bf16(const void* blocks, float* out, std::int64_t n) noexcept { widen_row<bf16_to_f32>(blocks, out, n); }
 
 void quantize_f32(const float* in, void* blocks, std::int64_t n) noexcept {

@@ -42,6 +42,7 @@ constinit const Kernel kernels[] = {
     {Type::iq5_ks, nullptr, nullptr, dequantize_iq5_ks},
     {Type::iq1_s_row, nullptr, nullptr, dequantize_iq1_s_row},
     {Type::iq1_m_row, nullptr, nullptr, dequantize_iq1_m_row},
+    {Type::f8_e4m3, dequantize_f8_e4m3, nullptr},
     {},
 };
 

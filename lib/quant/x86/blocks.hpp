@@ -8,6 +8,7 @@ namespace mla::quant::MLA_QUANT_ISA {
 // float_rows.cpp
 void dequantize_f16(const void* blocks, float* out, int64_t n) noexcept;
 void dequantize_bf16(const void* blocks, float* out, int64_t n) noexcept;
+void dequantize_f8_e4m3(const void* blocks, float* out, int64_t n) noexcept;
 void quantize_f16(const float* in, void* blocks, int64_t n) noexcept;
 void quantize_bf16(const float* in, void* blocks, int64_t n) noexcept;
 

@@ -14,15 +14,22 @@ void store_bf16(uint8_t* p, Floats x) {
   store_u16(p, (Ints)((is_nan & (high | 0x40)) | (~is_nan & nearest_even)));
 }
 
-template <Floats (*load_lanes)(const uint8_t*)>
+// Codes of 8 bits: sign, exponent and mantissa move to where a half has them, which is then 2^-8 of the value, exactly, subnormals
+// among them; the code that is not a number gets all bits of the exponent.
+Floats load_f8_e4m3(const uint8_t* p) {
+  const Halves half = (load_i8_as_halves(p) << 7) & (int16_t)0xbf80, is_nan = (Halves)((half & 0x7fff) == 0x3f80) & 0x4000;
+  return halves_to_floats(half | is_nan) * 256.0f;
+}
+
+template <Floats (*load_lanes)(const uint8_t*), int bytes = 2>
 void widen_row(const void* blocks, float* out, int64_t n) noexcept {
   const uint8_t* in = (const uint8_t*)blocks;
   int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(out + i, load_lanes(in + 2 * i));
+  for (; i + lanes <= n; i += lanes) store(out + i, load_lanes(in + bytes * i));
   if (i == n) return;
-  uint8_t rest[2 * lanes] = {};
+  uint8_t rest[bytes * lanes] = {};
   float values[lanes];
-  memcpy(rest, in + 2 * i, 2 * (size_t)(n - i));
+  memcpy(rest, in + bytes * i, bytes * (size_t)(n - i));
   store(values, load_lanes(rest));
   memcpy(out + i, values, 4 * (size_t)(n - i));
 }
@@ -44,6 +51,7 @@ void narrow_row(const float* in, void* blocks, int64_t n) noexcept {
 
 void dequantize_f16(const void* blocks, float* out, int64_t n) noexcept { widen_row<load_f16>(blocks, out, n); }
 void dequantize_bf16(const void* blocks, float* out, int64_t n) noexcept { widen_row<load_bf16>(blocks, out, n); }
+void dequantize_f8_e4m3(const void* blocks, float* out, int64_t n) noexcept { widen_row<load_f8_e4m3, 1>(blocks, out, n); }
 void quantize_f16(const float* in, void* blocks, int64_t n) noexcept { narrow_row<store_f16>(in, blocks, n); }
 void quantize_bf16(const float* in, void* blocks, int64_t n) noexcept { narrow_row<store_bf16>(in, blocks, n); }
 

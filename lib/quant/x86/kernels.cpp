@@ -7,6 +7,7 @@ namespace mla::quant::MLA_QUANT_ISA {
 constinit const Kernel kernels[] = {
     {Type::f16, dequantize_f16, quantize_f16},
     {Type::bf16, dequantize_bf16, quantize_bf16},
+    {Type::f8_e4m3, dequantize_f8_e4m3, nullptr},
     {Type::q4_0, dequantize_q4_0, nullptr},
     {Type::q4_1, dequantize_q4_1, nullptr},
     {Type::q5_0, dequantize_q5_0, nullptr},

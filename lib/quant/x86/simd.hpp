@@ -17,6 +17,7 @@ constexpr int lanes = 8;
 #endif
 typedef float Floats __attribute__((vector_size(4 * lanes)));
 typedef int32_t Ints __attribute__((vector_size(4 * lanes)));
+typedef int16_t Halves __attribute__((vector_size(2 * lanes)));  // the bits of half-precision floats, or 16-bit integers
 
 #ifdef __AVX512F__
 
@@ -24,6 +25,8 @@ typedef int32_t Ints __attribute__((vector_size(4 * lanes)));
 inline Ints load_u8(const uint8_t* p) { return (Ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)); }
 inline Ints load_i8(const uint8_t* p) { return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)); }
 inline Ints load_u16(const uint8_t* p) { return (Ints)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)); }
+inline Halves load_i8_as_halves(const uint8_t* p) { return (Halves)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)); }
+inline Floats halves_to_floats(Halves x) { return _mm512_cvtph_ps((__m256i)x); }
 inline Floats load_f16(const uint8_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
 inline Floats load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
@@ -50,6 +53,8 @@ inline Floats look_up(Table t, Ints index) { return _mm512_permutexvar_ps((__m51
 inline Ints load_u8(const uint8_t* p) { return (Ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
 inline Ints load_i8(const uint8_t* p) { return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
 inline Ints load_u16(const uint8_t* p) { return (Ints)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)); }
+inline Halves load_i8_as_halves(const uint8_t* p) { return (Halves)_mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i*)p)); }
+inline Floats halves_to_floats(Halves x) { return _mm256_cvtph_ps((__m128i)x); }
 inline Floats load_f16(const uint8_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
 inline Floats load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }

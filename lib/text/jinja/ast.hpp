@@ -65,7 +65,11 @@ enum class StmtKind {
   continue_,
 };
 
-struct Branch;
+// Before Stmt: clang wants the type of a vector's elements complete where a member is initialised.
+struct Branch {
+  ExprPtr condition;
+  Body body;
+};
 
 struct Parameter {
   std::string name;
@@ -82,11 +86,6 @@ struct Stmt {
   std::vector<Branch> branches{};
   std::vector<Parameter> parameters{};
   bool uses_varargs = false, uses_kwargs = false, uses_caller = false;  ///< names that a macro's body mentions
-};
-
-struct Branch {
-  ExprPtr condition;
-  Body body;
 };
 
 }  // namespace mla::text::jinja
