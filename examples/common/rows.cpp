@@ -13,7 +13,8 @@ std::shared_ptr<mla::ThreadPool> make_pool(const ModelFlags& flags) {
   return mla::make_thread_pool(options);
 }
 
-mla::ContextOptions options_of(const ModelFlags& flags, int n_ctx, std::shared_ptr<mla::ThreadPool> pool, std::shared_ptr<mla::ImatrixCollector> collector) {
+mla::ContextOptions options_of(const ModelFlags& flags, int n_ctx, std::shared_ptr<mla::ThreadPool> pool,
+                               std::shared_ptr<mla::ImatrixCollector> collector) {
   mla::ContextOptions options = context_options(flags, n_ctx);
   options.thread_pool = std::move(pool);
   options.collector = std::move(collector);
@@ -31,7 +32,8 @@ void Piece::for_each(const std::function<void(std::size_t i, std::span<const flo
   pool_.run(static_cast<int>(rows_.size()), {[](void* data, int index, int) { (*static_cast<decltype(task)*>(data))(index); }, &task});
 }
 
-Scorer::Scorer(std::shared_ptr<const mla::Model> model, const ModelFlags& flags, std::size_t n_batch, int n_ctx, std::shared_ptr<mla::ImatrixCollector> collector)
+Scorer::Scorer(std::shared_ptr<const mla::Model> model, const ModelFlags& flags, std::size_t n_batch, int n_ctx,
+               std::shared_ptr<mla::ImatrixCollector> collector)
     : n_batch_(n_batch), pool_(make_pool(flags)), context_(std::move(model), options_of(flags, n_ctx, pool_, std::move(collector))) {}
 
 void Scorer::decode(const mla::Batch& rows, const std::function<void(const Piece&)>& use) {

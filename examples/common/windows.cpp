@@ -37,7 +37,8 @@ void run_windows(const Windows& windows, const mla::Tokenizer& tokenizer, Scorer
     for (std::size_t w = first; w < end; ++w)
       for (std::size_t i = 0; i < n_fed; ++i) {
         const bool begins = i == 0 && tokenizer.add_bos();  // every window begins as a text does
-        rows.add(begins ? tokenizer.bos() : windows[w][i], static_cast<mla::Position>(i), static_cast<mla::SequenceId>(w - first), i >= windows.first_scored() && i < windows.first_scored() + windows.n_scored());
+        const bool scored = i >= windows.first_scored() && i < windows.first_scored() + windows.n_scored();
+        rows.add(begins ? tokenizer.bos() : windows[w][i], static_cast<mla::Position>(i), static_cast<mla::SequenceId>(w - first), scored);
       }
     scorer.cache().clear();
     scorer.decode(rows, [&](const Piece& piece) {

@@ -43,12 +43,15 @@ void declare(CLI::App& app, Flags& f) {
   app.get_option("--model")->required(false);
   app.add_option("-f,--file", f.text_file, "text to measure on; -: standard input")->check(program::file_name())->needs("--model");
   app.add_option("-o,--output", f.output, "file to write")->check(program::file_name())->capture_default_str();
-  app.add_option("--output-format", f.format, "its format; without it: dat for names that end in .dat, gguf for others")->check(CLI::IsMember({"gguf", "dat"}));
-  app.add_option("--in-file", f.inputs, "add what this file measured, in either format; may be given several times")->check(program::file_name())->allow_extra_args(false);
+  app.add_option("--output-format", f.format, "its format; without it: dat for names that end in .dat, gguf for others")
+      ->check(CLI::IsMember({"gguf", "dat"}));
+  app.add_option("--in-file", f.inputs, "add what this file measured, in either format; may be given several times")
+      ->check(program::file_name())->allow_extra_args(false);
   app.add_flag("--derive-mla", f.derive, "where entries of k_b or v_b are missing, make them from those of q and kv_b")->needs("--model");
   app.add_flag("--process-output", f.output_entry, "measure the output matrix too, at the second half of each window");
   app.add_option("--chunks", f.n_windows, "windows to use at most; 0: all")->check(program::whole_number(0, 1 << 30))->capture_default_str();
-  app.add_option("--from-chunk", f.first_window, "windows to leave out at the beginning")->check(program::whole_number(0, 1 << 30))->capture_default_str();
+  app.add_option("--from-chunk", f.first_window, "windows to leave out at the beginning")
+      ->check(program::whole_number(0, 1 << 30))->capture_default_str();
   app.add_option("--save-frequency", f.save_every, "also write the file after every so many windows; 0: only at the end")
       ->check(program::whole_number(0, 1 << 30))->capture_default_str();
   app.add_option("-b,--batch-size", f.n_batch, "tokens of one decode call, of several windows where they fit; 0: as many as -ub")
@@ -72,7 +75,8 @@ program::Windows windows_of(const Flags& flags, const mla::Tokenizer& tokenizer)
   const int n_ctx = flags.model.n_ctx > 0 ? flags.model.n_ctx : default_window;
   program::Windows windows = program::cut_windows(program::read_file(flags.text_file), flags.text_file, n_ctx, 0, tokenizer);
   const auto first = static_cast<std::size_t>(flags.first_window), all = windows.count();
-  if (first >= all) throw program::Failure(fmt::format("{} has {} windows of {} tokens: --from-chunk {} leaves none", flags.text_file, all, n_ctx, first));
+  if (first >= all)
+    throw program::Failure(fmt::format("{} has {} windows of {} tokens: --from-chunk {} leaves none", flags.text_file, all, n_ctx, first));
   const std::size_t n = flags.n_windows > 0 ? std::min(all - first, static_cast<std::size_t>(flags.n_windows)) : all - first;
   const auto at = [&](std::size_t w) { return windows.tokens.begin() + static_cast<std::ptrdiff_t>(w * static_cast<std::size_t>(n_ctx)); };
   windows.tokens = {at(first), at(first + n)};
@@ -81,7 +85,8 @@ program::Windows windows_of(const Flags& flags, const mla::Tokenizer& tokenizer)
 }
 
 // What is collected so far, and of the files that it is added to.
-Imatrix collected(const Flags& flags, const mla::ImatrixCollector& collector, const program::Windows& windows, std::size_t n_windows, const Imatrix& before) {
+Imatrix collected(const Flags& flags, const mla::ImatrixCollector& collector, const program::Windows& windows, std::size_t n_windows,
+                  const Imatrix& before) {
   Imatrix measured = collector.result(), sum = before;
   if (!flags.output_entry) std::erase_if(measured.entries, [](const ImatrixEntry& entry) { return !entry.name.starts_with("blk."); });
   measured.datasets = {flags.text_file};
@@ -131,8 +136,9 @@ void report(const std::vector<mla::UnusedExperts>& all) {
   for (const mla::UnusedExperts& unused : all) {
     std::string list;
     for (std::size_t i = 0; i < std::min(most, unused.experts.size()); ++i) list += (i > 0 ? ", " : "") + std::to_string(unused.experts[i]);
-    program::notice(fmt::format("warning: {}: {} of {} experts were never used ({}{}): {}", unused.name, unused.experts.size(), unused.n_experts, list,
-                                unused.experts.size() > most ? ", …" : "", unused.filled ? "they get the mean of the others" : "they stay without data"));
+    if (unused.experts.size() > most) list += ", …";
+    program::notice(fmt::format("warning: {}: {} of {} experts were never used ({}): {}", unused.name, unused.experts.size(), unused.n_experts,
+                                list, unused.filled ? "they get the mean of the others" : "they stay without data"));
   }
 }
 

@@ -46,7 +46,8 @@ FileInfo inspect_file(const std::string& path);
 /// What running a model takes, in bytes.
 struct MemoryNeed {
   std::uint64_t weights = 0;   ///< the tensors, mapped: pages that the system may drop and read again
-  std::uint64_t repacked = 0;  ///< of them, those that RepackMode::automatic copies into the kernels' layout, if they fit; pages of the file are then let go
+  /// Of them, those that RepackMode::automatic copies into the kernels' layout, if they fit; pages of the file are then let go.
+  std::uint64_t repacked = 0;
   std::uint64_t derived = 0;   ///< matrices that the file lacks, rows that it has interleaved
   std::uint64_t cache = 0;     ///< with all its rows in use
   std::uint64_t context = 0;   ///< activations, scratch of the threads, logits of one row

@@ -19,7 +19,8 @@ ImatrixCollector::Impl::Impl(std::shared_ptr<const Model> m) : model(std::move(m
 
 void ImatrixCollector::Impl::add(const void* weights, const std::string& name, std::int64_t n_matrices, std::int64_t n_columns) {
   entry_of_.emplace(weights, entries_.size());
-  entries_.push_back({name, n_columns, std::vector<double>(static_cast<std::size_t>(n_matrices * n_columns)), std::vector<std::int64_t>(static_cast<std::size_t>(n_matrices))});
+  entries_.push_back({name, n_columns, std::vector<double>(static_cast<std::size_t>(n_matrices * n_columns)),
+                      std::vector<std::int64_t>(static_cast<std::size_t>(n_matrices))});
 }
 
 void ImatrixCollector::Impl::add(const kernels::Matrix& matrix, const std::string& name) {
@@ -50,7 +51,8 @@ void ImatrixCollector::Impl::add_layer(const model::LayerWeights& w, const std::
 }
 
 // Each column is summed by one task, in the order of the rows: the result doesn't depend on the number of threads.
-void ImatrixCollector::Impl::observe(const void* weights, std::int64_t matrix, const float* x, std::int64_t ldx, std::int64_t m, platform::Executor& executor) {
+void ImatrixCollector::Impl::observe(const void* weights, std::int64_t matrix, const float* x, std::int64_t ldx, std::int64_t m,
+                                     platform::Executor& executor) {
   constexpr std::int64_t columns_per_task = 256;
   const auto found = entry_of_.find(weights);
   if (found == entry_of_.end()) return;

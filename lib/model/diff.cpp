@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
-#include <numeric>
 
 #include "kernels/panels.hpp"
 #include "model/inspect.hpp"
@@ -34,7 +32,8 @@ std::pair<std::string, std::string> text_of(const std::string& name, const GgufV
     while (at < n && values[at] == others[at]) ++at;
     using Value = typename std::decay_t<decltype(values)>::value_type;
     const auto entry = [&](const auto& list) {
-      return fmt::format("{} of {}", plain.first.type, list.size()) + (at < list.size() ? fmt::format(", entry {}: {}", at, static_cast<Value>(list[at])) : "");
+      const std::string text = fmt::format("{} of {}", plain.first.type, list.size());
+      return at < list.size() ? fmt::format("{}, entry {}: {}", text, at, static_cast<Value>(list[at])) : text;
     };
     return {entry(values), entry(others)};
   }, *x);
@@ -100,22 +99,28 @@ struct Sums {
   }
 };
 
+std::int64_t n_values(const TensorInfo& tensor) {
+  std::int64_t n = 1;
+  for (const std::uint64_t size : tensor.shape) n *= static_cast<std::int64_t>(size);
+  return n;
+}
+
 // Sums of each piece, then of all in order: the same whatever the threads.
 Sums compare_values(const TensorInfo& a, const TensorInfo& b, ThreadPool& pool) {
   const auto columns = static_cast<std::int64_t>(a.shape[0]);
-  const std::int64_t rows = std::accumulate(a.shape.begin() + 1, a.shape.end(), std::int64_t{1}, [](std::int64_t n, std::uint64_t size) { return n * static_cast<std::int64_t>(size); });
+  const std::int64_t rows = n_values(a) / columns;
   const std::int64_t rows_per_task = std::max<std::int64_t>(1, (1 << 22) / std::max<std::int64_t>(1, columns * block_rows)) * block_rows;
   std::vector<Sums> pieces(static_cast<std::size_t>((rows + rows_per_task - 1) / rows_per_task));
   const RowReader x(a), y(b);
   auto task = [&](int index) {
-    std::vector<float> floats(static_cast<std::size_t>(2 * block_rows * columns));
+    std::vector<float> p(static_cast<std::size_t>(block_rows * columns)), q(p.size());
     std::vector<std::byte> restored;
     Sums& sums = pieces[static_cast<std::size_t>(index)];
     for (std::int64_t first = index * rows_per_task, end = std::min(rows, first + rows_per_task); first < end; first += block_rows) {
       const std::int64_t n = std::min(block_rows, end - first);
-      x.read(first, n, restored, floats.data());
-      y.read(first, n, restored, floats.data() + block_rows * columns);
-      for (std::int64_t i = 0; i < n * columns; ++i) sums.add(floats[static_cast<std::size_t>(i)], floats[static_cast<std::size_t>(block_rows * columns + i)]);
+      x.read(first, n, restored, p.data());
+      y.read(first, n, restored, q.data());
+      for (std::size_t i = 0; i < static_cast<std::size_t>(n * columns); ++i) sums.add(p[i], q[i]);
     }
   };
   pool.run(static_cast<int>(pieces.size()), {[](void* data, int index, int) { (*static_cast<decltype(task)*>(data))(index); }, &task});
@@ -158,24 +163,25 @@ class Comparison {
   }
 
   void report() const {
-    if (options_.progress && !options_.progress("compare", done_, total_)) fail(Status::aborted, "comparing {} with {} was cancelled", a_.path(), b_.path());
+    if (options_.progress && !options_.progress("compare", done_, total_))
+      fail(Status::aborted, "comparing {} with {} was cancelled", a_.path(), b_.path());
   }
 
   void compare(const TensorInfo& x, const TensorInfo& y, FileDiff& diff) {
     FileDiff::Tensor found{x.name, model::describe(x, layers_a_), model::describe(y, layers_b_)};
     const bool same_kind = x.shape == y.shape && x.type == y.type;
-    found.compared = options_.values && x.shape == y.shape && x.data != nullptr && y.data != nullptr && x.bytes > 0;
+    const bool has_values = options_.values && x.data != nullptr && y.data != nullptr;
+    found.compared = has_values && x.shape == y.shape && x.bytes > 0;
     bool equal = same_kind && !options_.values;
-    if (options_.values && same_kind && x.in_panels == y.in_panels && x.data != nullptr && y.data != nullptr) equal = std::memcmp(x.data, y.data, x.bytes) == 0;
+    if (has_values && same_kind && x.in_panels == y.in_panels) equal = std::memcmp(x.data, y.data, x.bytes) == 0;
     if (!equal && found.compared) {
       const Sums sums = compare_values(x, y, *pool_);
-      const double n = std::accumulate(x.shape.begin(), x.shape.end(), 1.0, [](double product, std::uint64_t size) { return product * static_cast<double>(size); });
-      found.largest = sums.largest, found.rms = std::sqrt(sums.differences / n);
-      found.relative = sums.squares > 0 ? std::sqrt(sums.differences / sums.squares) : sums.differences > 0 ? std::numeric_limits<double>::infinity() : 0;
+      found.largest = sums.largest, found.rms = std::sqrt(sums.differences / static_cast<double>(n_values(x)));
+      found.relative = sums.differences == 0 ? 0 : std::sqrt(sums.differences / sums.squares);
       equal = same_kind && sums.largest == 0;
     }
     for (const auto& [file, tensor] : {std::pair{&a_, &x}, std::pair{&b_, &y}})
-      if (const platform::FileView* part = options_.values && tensor->data != nullptr ? file->part_with(tensor->data) : nullptr) part->let_go({tensor->data, tensor->bytes});
+      if (const platform::FileView* part = has_values ? file->part_with(tensor->data) : nullptr) part->let_go({tensor->data, tensor->bytes});
     equal ? static_cast<void>(++diff.n_equal_tensors) : diff.tensors.push_back(std::move(found));
   }
 

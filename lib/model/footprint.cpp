@@ -17,7 +17,9 @@ bool is_loaded(const format::TensorInfo& tensor, const Config& c) {
   return layer < c.shape.n_layers;
 }
 
-bool has(const format::GgufFile& file, int layer, const char* part) { return file.find(fmt::format("blk.{}.attn_{}.weight", layer, part)) != nullptr; }
+bool has(const format::GgufFile& file, int layer, const char* part) {
+  return file.find(fmt::format("blk.{}.attn_{}.weight", layer, part)) != nullptr;
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ Footprint footprint(const format::GgufFile& file, const Config& c) {
     sum.weights += tensor.bytes;
     sum.repacked += repacked_bytes(tensor);
     if (quant::find_interleaving(tensor.type) != nullptr) sum.derived += tensor.bytes;
-    if (tensor.name.ends_with("norm.weight") && tensor.type != static_cast<std::uint32_t>(quant::Type::f32)) sum.derived += tensor.shape[0] * sizeof(float);
+    if (tensor.name.ends_with("norm.weight") && tensor.type != static_cast<std::uint32_t>(quant::Type::f32))
+      sum.derived += tensor.shape[0] * sizeof(float);
   }
   for (int layer = 0; layer < c.shape.n_layers; ++layer) {
     const format::TensorInfo* kv_b = file.find(fmt::format("blk.{}.attn_kv_b.weight", layer));

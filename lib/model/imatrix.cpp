@@ -47,7 +47,8 @@ void fill(ImatrixEntry& entry) {
 // E[q²] of each head's nope columns, from the squares of W_q's entries and the statistics of its input.
 class QueryStatistics {
  public:
-  QueryStatistics(const kernels::Matrix& w_q, const ImatrixEntry& input) : w_(w_q), input_(input), rows_(static_cast<std::size_t>(kernels::panel_rows * w_q.cols)) {}
+  QueryStatistics(const kernels::Matrix& w_q, const ImatrixEntry& input)
+      : w_(w_q), input_(input), rows_(static_cast<std::size_t>(kernels::panel_rows * w_q.cols)) {}
 
   // Sums of squares of rows first … first + n - 1 of W_q · x.
   void sums(std::int64_t first, std::int64_t n, float* out) {
@@ -62,7 +63,8 @@ class QueryStatistics {
  private:
   const float* row(std::int64_t index) {
     const std::int64_t block = index / kernels::panel_rows * kernels::panel_rows;  // a matrix in panels has whole ones
-    if (block != loaded_) kernels::dequantize_matrix(w_.slice(block, std::min<std::int64_t>(kernels::panel_rows, w_.rows - block)), rows_.data(), w_.cols);
+    const std::int64_t n = std::min<std::int64_t>(kernels::panel_rows, w_.rows - block);
+    if (block != loaded_) kernels::dequantize_matrix(w_.slice(block, n), rows_.data(), w_.cols);
     loaded_ = block;
     return rows_.data() + (index - block) * w_.cols;
   }
@@ -77,8 +79,8 @@ const ImatrixEntry* find_shaped(const Imatrix& imatrix, const std::string& name,
   const ImatrixEntry* entry = imatrix.find(name);
   if (entry == nullptr) report.missing.push_back(name);
   if (entry != nullptr && (entry->counts.size() != 1 || entry->n_columns() != n_columns))
-    fail(Status::invalid_argument, "entry {} has {} values for {} matrices, and the model's is one of {} columns: it was made for another model", name,
-         entry->sums.size(), entry->counts.size(), n_columns);
+    fail(Status::invalid_argument,
+         "entry {} has {} values for {} matrices, and the model's is one of {} columns: it was made for another model", name, entry->sums.size(), entry->counts.size(), n_columns);
   return entry;
 }
 
@@ -116,8 +118,8 @@ void add_imatrix(Imatrix& into, const Imatrix& other) {
     }
     const std::size_t a = found->counts.size(), b = entry.counts.size();
     if (found->sums.size() != entry.sums.size() || (a != b && a != 1 && b != 1))
-      fail(Status::invalid_argument, "entry {} has {} values for {} matrices in one file and {} for {} in another: they are not of one model", entry.name,
-           found->sums.size(), a, entry.sums.size(), b);
+      fail(Status::invalid_argument, "entry {} has {} values for {} matrices in one file and {} for {} in another: they are not of one model",
+           entry.name, found->sums.size(), a, entry.sums.size(), b);
     add_entry(*found, entry);
   }
   for (const std::string& dataset : part.datasets)
@@ -150,7 +152,8 @@ DerivedEntries derive_mla(Imatrix& imatrix, const LoadedModel& loaded) {
     const LayerWeights& w = loaded.layers[layer];
     const std::string prefix = fmt::format("blk.{}.attn_", layer), k_name = prefix + "k_b.weight", v_name = prefix + "v_b.weight";
     if (imatrix.find(v_name) == nullptr)
-      if (const ImatrixEntry* kv_b = find_shaped(imatrix, prefix + "kv_b.weight", s.n_latent, report)) derived.push_back(derive_v_b(v_name, *kv_b, s)), ++report.n_v_b;
+      if (const ImatrixEntry* kv_b = find_shaped(imatrix, prefix + "kv_b.weight", s.n_latent, report))
+        derived.push_back(derive_v_b(v_name, *kv_b, s)), ++report.n_v_b;
     if (imatrix.find(k_name) == nullptr) {
       const kernels::Matrix& w_q = w.q ? w.q : w.q_b;
       if (const ImatrixEntry* q = find_shaped(imatrix, prefix + (w.q ? "q.weight" : "q_b.weight"), w_q.cols, report))

@@ -69,8 +69,8 @@ FileInfo::Key describe(const std::string& name, const format::GgufValue& value) 
 
 FileInfo::Tensor describe(const format::TensorInfo& tensor, int n_layers) {
   const std::string type = quant::type_name(tensor.type);
-  return {tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes, tensor.in_panels ? format::layout_name : "rows",
-          kind_of(tensor.name, n_layers)};
+  return {tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes,
+          tensor.in_panels ? format::layout_name : "rows", kind_of(tensor.name, n_layers)};
 }
 
 int own_layers(const format::GgufFile& file) {

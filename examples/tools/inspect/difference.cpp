@@ -13,7 +13,9 @@ using mla::FileDiff;
 using Json = nlohmann::ordered_json;
 
 std::string shown(const FileDiff::Tensor& t) {
-  const auto one = [](const mla::FileInfo::Tensor& tensor) { return fmt::format("{}, {}, {} bytes", type_text(tensor), shape_text(tensor.shape), tensor.bytes); };
+  const auto one = [](const mla::FileInfo::Tensor& tensor) {
+    return fmt::format("{}, {}, {} bytes", type_text(tensor), shape_text(tensor.shape), tensor.bytes);
+  };
   if (!t.a) return "only in B: " + one(*t.b);
   if (!t.b) return "only in A: " + one(*t.a);
   std::string out;
@@ -34,7 +36,8 @@ Json tensor_json(const std::optional<mla::FileInfo::Tensor>& tensor) {
 }  // namespace
 
 std::string diff_as_table(const FileDiff& diff) {
-  std::string out = fmt::format("keys: {} equal, {} differ; tensors: {} equal, {} differ\n", diff.n_equal_keys, diff.keys.size(), diff.n_equal_tensors, diff.tensors.size());
+  std::string out = fmt::format("keys: {} equal, {} differ; tensors: {} equal, {} differ\n",
+                                diff.n_equal_keys, diff.keys.size(), diff.n_equal_tensors, diff.tensors.size());
   for (const FileDiff::Key& key : diff.keys)
     out += fmt::format("key    {}: {}\n", one_line(key.name),
                        !key.b ? "only in A: " + one_line(*key.a) : !key.a ? "only in B: " + one_line(*key.b) : one_line(*key.a) + " | " + one_line(*key.b));

@@ -32,7 +32,9 @@ std::map<std::pair<std::string, std::string>, Group> groups(const FileInfo& info
   return all;
 }
 
-double bits(const Group& group) { return group.n_parameters == 0 ? 0 : 8.0 * static_cast<double>(group.bytes) / static_cast<double>(group.n_parameters); }
+double bits(const Group& group) {
+  return group.n_parameters == 0 ? 0 : 8.0 * static_cast<double>(group.bytes) / static_cast<double>(group.n_parameters);
+}
 
 std::string sizes_table(const FileInfo& info) {
   std::map<std::string, Group> by_type;
@@ -40,11 +42,13 @@ std::string sizes_table(const FileInfo& info) {
   std::string out = "\nsizes by kind and type: tensors, parameters, bits each, bytes\n";
   const auto line = [&](const std::string& kind, const std::string& type, const Group& g) {
     const double share = info.tensor_bytes == 0 ? 0 : 100 * static_cast<double>(g.bytes) / static_cast<double>(info.tensor_bytes);
-    out += fmt::format("  {:<15} {:<15} {:>5} {:>15} {:>7.3f} {:>12} {:>6.2f} %\n", kind, type, g.n_tensors, g.n_parameters, bits(g), size_text(g.bytes), share);
+    out += fmt::format("  {:<15} {:<15} {:>5} {:>15} {:>7.3f} {:>12} {:>6.2f} %\n",
+                       kind, type, g.n_tensors, g.n_parameters, bits(g), size_text(g.bytes), share);
   };
   for (const auto& [name, group] : groups(info)) {
     line(name.first, name.second, group);
-    for (Group* sum : {&by_type[name.second], &all}) sum->n_tensors += group.n_tensors, sum->n_parameters += group.n_parameters, sum->bytes += group.bytes;
+    for (Group* sum : {&by_type[name.second], &all})
+      sum->n_tensors += group.n_tensors, sum->n_parameters += group.n_parameters, sum->bytes += group.bytes;
   }
   for (const auto& [type, group] : by_type) line("all", type, group);
   line("all", "all", all);
@@ -53,7 +57,8 @@ std::string sizes_table(const FileInfo& info) {
 
 std::string needs_table(const std::vector<NeedRow>& needs, const std::string& context) {
   if (needs.empty()) return "";
-  std::string out = fmt::format("\nmemory for {}\n  {:<20} {:>12} {:>12} {:>12} {:>12} {:>12}\n", context, "attention", "weights", "derived", "cache", "context", "in all");
+  std::string out = fmt::format("\nmemory for {}\n  {:<20} {:>12} {:>12} {:>12} {:>12} {:>12}\n",
+                                context, "attention", "weights", "derived", "cache", "context", "in all");
   for (const auto& [mode, n] : needs)
     out += fmt::format("  {:<20} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", mode, size_text(n.weights), size_text(n.derived), size_text(n.cache), size_text(n.context),
                        size_text(n.total()), verdict(n));
@@ -96,9 +101,11 @@ std::string as_json(const FileInfo& info, int n_ctx, const std::vector<NeedRow>&
   for (const char* list : {"metadata", "tensors", "sizes", "cache", "memory"}) out[list] = Json::array();
   for (const FileInfo::Key& key : info.keys) out["metadata"].push_back({{"key", key.name}, {"type", key.type}, {"value", key.value}});
   for (const FileInfo::Tensor& tensor : info.tensors)
-    out["tensors"].push_back({{"name", tensor.name}, {"type", tensor.type}, {"layout", tensor.layout}, {"kind", tensor.kind}, {"shape", tensor.shape}, {"bytes", tensor.bytes}});
+    out["tensors"].push_back({{"name", tensor.name}, {"type", tensor.type}, {"layout", tensor.layout}, {"kind", tensor.kind},
+                              {"shape", tensor.shape}, {"bytes", tensor.bytes}});
   for (const auto& [name, group] : groups(info))
-    out["sizes"].push_back({{"kind", name.first}, {"type", name.second}, {"tensors", group.n_tensors}, {"parameters", group.n_parameters}, {"bytes", group.bytes}});
+    out["sizes"].push_back({{"kind", name.first}, {"type", name.second}, {"tensors", group.n_tensors}, {"parameters", group.n_parameters},
+                            {"bytes", group.bytes}});
   for (const CacheRow& row : cache_rows(info, n_ctx))
     out["cache"].push_back({{"attention", row.mode}, {"cache_type", mla::to_string(row.type)}, {"bytes_per_token", row.bytes_per_token},
                             {"n_ctx", n_ctx}, {"bytes", row.bytes}});

@@ -20,9 +20,12 @@ void declare(CLI::App& app, Flags& f) {
   auto* model = app.add_option("model,-m,--model", f.path, "the file; of a split model any part")->check(program::file_name());
   auto* diff = app.add_option("--diff", f.diff, "compare two files: keys, and types, sizes and values of tensors; exit status 1 if they differ")
                    ->expected(2)->check(program::file_name())->excludes(model);
-  app.add_option("-c,--ctx-size", f.n_ctx, "tokens of the cache whose size is shown")->check(program::whole_number(1, 1 << 30))->capture_default_str();
-  app.add_option("--ubatch-size,--ub", f.n_ubatch, "tokens computed at once, for the memory that is needed")->check(program::whole_number(1, 65536))->capture_default_str();
-  app.add_option("--cache-type", f.cache_type, "number format of the KV cache, for the same")->check(CLI::IsMember(program::cache_type_names()))->capture_default_str();
+  app.add_option("-c,--ctx-size", f.n_ctx, "tokens of the cache whose size is shown")
+      ->check(program::whole_number(1, 1 << 30))->capture_default_str();
+  app.add_option("--ubatch-size,--ub", f.n_ubatch, "tokens computed at once, for the memory that is needed")
+      ->check(program::whole_number(1, 65536))->capture_default_str();
+  app.add_option("--cache-type", f.cache_type, "number format of the KV cache, for the same")
+      ->check(CLI::IsMember(program::cache_type_names()))->capture_default_str();
   app.add_option("-t,--threads", f.n_threads, "threads, for the same; 0: one for each (fast) core this process may use")
       ->check(program::whole_number(0, mla::max_threads))->capture_default_str();
   app.add_flag("--no-tensors", f.no_tensors, "leave out the list of tensors");

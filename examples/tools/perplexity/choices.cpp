@@ -36,7 +36,8 @@ std::vector<Choice> parse_text(const std::vector<std::string>& lines, const std:
     Choice& task = tasks.emplace_back();
     task.context = lines[at];
     const std::string& label = lines[at + 1];
-    if (label.size() != 1 || label[0] < '0' || label[0] > '3') refuse(name, at + 1, "'" + label.substr(0, 40) + "' is not the number of an ending, 0 to 3");
+    if (label.size() != 1 || label[0] < '0' || label[0] > '3')
+      refuse(name, at + 1, "'" + label.substr(0, 40) + "' is not the number of an ending, 0 to 3");
     task.right = static_cast<std::size_t>(label[0] - '0');
     for (std::size_t i = 0; i < endings_per_task; ++i) task.endings.push_back(lines[at + 2 + i]);
   }
@@ -61,7 +62,8 @@ std::vector<Choice> parse_json(const std::vector<std::string>& lines, const std:
     if (task.endings.size() < 2 || task.endings.size() > most_endings)
       refuse(name, at, fmt::format("{} endings: there must be from 2 to {}", task.endings.size(), most_endings));
     const auto label = line["label"].get<std::uint64_t>();
-    if (label >= task.endings.size()) refuse(name, at, fmt::format("label {} is not the number of one of {} endings, from 0 on", label, task.endings.size()));
+    if (label >= task.endings.size())
+      refuse(name, at, fmt::format("label {} is not the number of one of {} endings, from 0 on", label, task.endings.size()));
     task.right = label;
   }
   return tasks;

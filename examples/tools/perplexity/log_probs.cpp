@@ -68,7 +68,8 @@ LogProbsReader::LogProbsReader(const std::string& path, int n_vocab) : path_(pat
   if (n_ctx < 4 || n_ctx > (1 << 20) || n_windows < 1) refuse(path, fmt::format("{} windows of {} tokens can't be", n_windows, n_ctx));
   if (vocabulary != n_vocab) refuse(path, fmt::format("it is of a vocabulary of {} tokens, and the model has {}", vocabulary, n_vocab));
   windows_.n_ctx = n_ctx;
-  const std::uint64_t bytes_of_window = static_cast<std::uint64_t>(n_ctx) * sizeof(mla::Token) + windows_.n_scored() * record_bytes(static_cast<std::size_t>(n_vocab));
+  const std::uint64_t bytes_of_window =
+      static_cast<std::uint64_t>(n_ctx) * sizeof(mla::Token) + windows_.n_scored() * record_bytes(static_cast<std::size_t>(n_vocab));
   const auto begin = file_.tellg();
   file_.seekg(0, std::ios::end);
   const auto held = static_cast<std::uint64_t>(file_.tellg() - begin);

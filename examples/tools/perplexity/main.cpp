@@ -27,7 +27,8 @@ void declare(CLI::App& app, perplexity::Flags& f) {
   text->excludes(tokens), text->excludes(logits);
   tokens->needs(logits), logits->needs(tokens);
   base->excludes(tokens);
-  app.add_flag("--kl-divergence", f.divergence, "compare the model with the one that wrote --kl-divergence-base, on its text")->needs(base)->excludes(text);
+  app.add_flag("--kl-divergence", f.divergence, "compare the model with the one that wrote --kl-divergence-base, on its text")
+      ->needs(base)->excludes(text);
   auto* choices = app.add_flag("--hellaswag", f.choices, "-f holds tasks: six lines each (context, number of the right ending, four endings), or JSON "
                                                          "lines with \"context\", \"endings\" and \"label\"")->needs(text)->excludes(base);
   app.add_option("--hellaswag-tasks", f.n_tasks, "tasks to take, spread evenly over the file; 0: all")

@@ -134,7 +134,9 @@ struct Accuracy {
   void add(const TokenTask& task) {
     std::vector<double> mean = task.log_likelihood;
     for (std::size_t e = 0; e < mean.size(); ++e) mean[e] /= static_cast<double>(task.endings[e].size());
-    const auto is_right = [&](const std::vector<double>& score) { return static_cast<std::size_t>(std::ranges::max_element(score) - score.begin()) == task.right; };
+    const auto is_right = [&](const std::vector<double>& score) {
+      return static_cast<std::size_t>(std::ranges::max_element(score) - score.begin()) == task.right;
+    };
     by_mean.add(is_right(mean) ? 1 : 0);
     by_sum.add(is_right(task.log_likelihood) ? 1 : 0);
   }
@@ -152,9 +154,11 @@ std::vector<TokenTask> pick(const std::vector<Choice>& choices, const Flags& fla
 
 void print_figures(const Flags& flags, const Accuracy& accuracy) {
   if (!flags.json)
-    return print(fmt::format("accuracy: {} ({} tasks)\naccuracy by the sum: {}\n", percent(accuracy.by_mean), accuracy.by_mean.count(), percent(accuracy.by_sum)));
+    return print(fmt::format("accuracy: {} ({} tasks)\naccuracy by the sum: {}\n",
+                             percent(accuracy.by_mean), accuracy.by_mean.count(), percent(accuracy.by_sum)));
   const auto json = [](const Mean& mean) { return nlohmann::ordered_json{{"value", mean.value()}, {"error", mean.error()}}; };
-  print(nlohmann::ordered_json{{"tasks", accuracy.by_mean.count()}, {"accuracy", json(accuracy.by_mean)}, {"accuracy_by_sum", json(accuracy.by_sum)}}.dump(2) + "\n");
+  print(nlohmann::ordered_json{{"tasks", accuracy.by_mean.count()}, {"accuracy", json(accuracy.by_mean)},
+                               {"accuracy_by_sum", json(accuracy.by_sum)}}.dump(2) + "\n");
 }
 
 }  // namespace

@@ -91,7 +91,8 @@ void measure_divergence(const Flags& flags, const ModelPointer& model) {
   const auto n_vocab = static_cast<std::size_t>(model->info().n_vocab);
   LogProbsReader base(flags.base_file, model->info().n_vocab);
   Windows windows = base.windows();
-  if (flags.n_windows > 0) windows.tokens.resize(std::min(windows.count(), static_cast<std::size_t>(flags.n_windows)) * static_cast<std::size_t>(windows.n_ctx));
+  const std::size_t n = flags.n_windows > 0 ? std::min(windows.count(), static_cast<std::size_t>(flags.n_windows)) : windows.count();
+  windows.tokens.resize(n * static_cast<std::size_t>(windows.n_ctx));
   Scorer scorer(model, flags.model, flags.batch_size(), cache_rows(windows, flags.batch_size()));
   Running running(flags, windows);
   Divergence total;
@@ -107,11 +108,13 @@ void measure_divergence(const Flags& flags, const ModelPointer& model) {
     for (const Difference& d : differences) {
       if (!std::isfinite(d.nll)) refuse_not_finite(flags.model.model, total.count(), windows);
       if (!std::isfinite(d.divergence) || !std::isfinite(d.base_nll))
-        throw Failure(fmt::format("{}: position {} has no finite divergence: the file is damaged, or of another model", flags.base_file, total.count() + 1));
+        throw Failure(fmt::format("{}: position {} has no finite divergence: the file is damaged, or of another model",
+                                  flags.base_file, total.count() + 1));
       total.add(d);
     }
   }, [&](std::uint64_t done) {
-    running.show(done, total.count() == 0 ? "" : fmt::format("perplexity {}, KL divergence {}", with_error(total.perplexity(), 4), with_error(total.divergence(), 6)));
+    running.show(done, total.count() == 0 ? "" : fmt::format("perplexity {}, KL divergence {}", with_error(total.perplexity(), 4),
+                                                             with_error(total.divergence(), 6)));
   });
   print_figures(flags, total);
 }
