@@ -6,6 +6,7 @@
 
 #include <mla/batch.hpp>
 #include <mla/host.hpp>
+#include <mla/imatrix.hpp>
 #include <mla/kv_cache.hpp>
 #include <mla/model.hpp>
 #include <mla/op_timing.hpp>
@@ -27,6 +28,7 @@ struct ContextOptions {
   bool pin_threads = false;                ///< bind each thread of the context's own pool to a processor; never the calling thread
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   AbortCallback abort = nullptr;           ///< polled while computing
+  std::shared_ptr<ImatrixCollector> collector = nullptr;  ///< of the same model: sums the inputs of its matrices; costs nothing where there is none
   bool time_ops = false;                   ///< keep op_timings(); costs nothing when off, some clock reads per layer when on
 };
 

@@ -7,6 +7,7 @@
 #include <mla/convert.hpp>
 #include <mla/error.hpp>
 #include <mla/host.hpp>
+#include <mla/imatrix.hpp>
 #include <mla/inspect.hpp>
 #include <mla/kv_cache.hpp>
 #include <mla/machine.hpp>

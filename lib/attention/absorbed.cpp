@@ -218,6 +218,9 @@ void run_block(const Params& p, const Block& block, const Workspace& w, platform
     merge_tile(s, run, tile - run.first_tile, w);
   });
   executor.ops().lap(Op::kqv_merge);
+  if (executor.observer() != nullptr)
+    for (int head = 0; head < s.n_heads; ++head)
+      executor.observer()->observe(p.weights.v_b.first.data, head, w.latent_out + std::int64_t{head} * s.n_latent, std::int64_t{s.n_heads} * s.n_latent, block.n_queries(), executor);
   latents_to_values(p, block, w, executor);
   executor.ops().lap(Op::v_b, kernels::work_of(p.weights.v_b.first, block.n_queries()) * n_heads);
 }

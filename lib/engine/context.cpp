@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/forward.hpp"
+#include "engine/imatrix_collector.hpp"
 #include "engine/model_impl.hpp"
 #include "platform/fail.hpp"
 #include "platform/thread_pool.hpp"
@@ -17,6 +18,7 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
   if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
   for (const int n : {o.n_threads, o.n_threads_batch})
     if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
+  if (o.collector && o.collector->model() != model) fail(Status::invalid_argument, "the collector was made for another model");
   if (!o.cache) return o;
   if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
   const bool expanded = o.attention == AttentionMode::deepseek2;
@@ -57,6 +59,7 @@ class Context::Impl {
     cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
+    if (o.collector) executor.watch(&o.collector->impl());
     if (o.time_ops) executor.ops().enable(pool->n_threads());
   }
 

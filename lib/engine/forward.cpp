@@ -120,6 +120,9 @@ void Forward::project_queries(const model::LayerWeights& w, const Ubatch& ubatch
     multiply(q_latent_, n, w.q_b, q_, executor);
     executor.ops().lap(Op::q, work_of(w.q_b, n));
   }
+  if (executor.observer() != nullptr)  // whichever form attention will take: k_b's input is the same
+    for (int head = 0; head < s.n_heads; ++head)
+      executor.observer()->observe(w.latent.k_b.first.data, head, q_ + head * head_width, q_width, n, executor);
   const float scale = c.score_scale();
   executor.parallel_for(static_cast<int>(n), [&](int t, int) {
     float* q = q_ + t * q_width;
@@ -150,6 +153,8 @@ void Forward::store_rows(const model::LayerWeights& w, int layer, const Ubatch& 
   const std::int64_t n = ubatch.n_tokens(), width = s.n_latent + s.n_rope;
   const std::int64_t k_width = std::int64_t{s.n_heads} * s.n_nope, v_width = std::int64_t{s.n_heads} * s.n_value;
   const bool expanded = cache.options.layout == CacheLayout::expanded;
+  // kv_b may have no matrix of its own in memory: it goes by the address of its parts.
+  if (executor.observer() != nullptr) executor.observer()->observe(&w.latent, 0, kv_, width, n, executor);
   float* const values = heads_kv_ + n * k_width;
   if (expanded) {
     executor.parallel_for(s.n_heads, [&](int head, int thread) {

@@ -10,7 +10,14 @@
 #include "platform/checked.hpp"
 #include "platform/fail.hpp"
 
-namespace mla::format {
+namespace mla {
+
+const ImatrixEntry* Imatrix::find(std::string_view name) const noexcept {
+  const auto found = std::ranges::find(entries, name, &ImatrixEntry::name);
+  return found == entries.end() ? nullptr : &*found;
+}
+
+namespace format {
 namespace {
 
 constexpr std::string_view sums_suffix = ".in_sum2", counts_suffix = ".counts";
@@ -107,11 +114,6 @@ bool is_gguf(const platform::FileView& file) { return file.bytes().size() >= 4 &
 
 }  // namespace
 
-const ImatrixEntry* Imatrix::find(std::string_view name) const noexcept {
-  const auto found = std::ranges::find(entries, name, &ImatrixEntry::name);
-  return found == entries.end() ? nullptr : &*found;
-}
-
 Imatrix read_imatrix(const std::string& path) {
   const platform::FileView file = platform::FileView::map(path);
   Imatrix out = is_gguf(file) ? read_gguf(path) : read_dat(file);
@@ -186,4 +188,5 @@ std::vector<float> imatrix_weights(const ImatrixEntry& entry, std::int64_t n_mat
   return weights;
 }
 
-}  // namespace mla::format
+}  // namespace format
+}  // namespace mla

@@ -1,32 +1,14 @@
-// Importance matrices: how strongly each column of a weight matrix is driven, measured over a text. Both file formats in use: GGUF, and
-// the older one that has no magic number and mostly ends in ".dat".
+// Files of importance matrices, in both formats in use: GGUF, and the older one that has no magic number and mostly ends in ".dat".
 #pragma once
 #include <cstdint>
-#include <span>
+#include <mla/imatrix.hpp>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace mla::format {
 
-/// Of one tensor: sums of squared activations for each column of each of its matrices (experts are matrices of their own).
-struct ImatrixEntry {
-  std::string name;                  ///< the tensor's: "blk.0.attn_q_a.weight"
-  std::vector<float> sums;           ///< [n_matrices, n_columns]; finite, not negative
-  std::vector<std::int64_t> counts;  ///< [n_matrices]: rows of activations that were summed; 0: the matrix was never used
-
-  std::int64_t n_columns() const noexcept { return static_cast<std::int64_t>(sums.size() / counts.size()); }
-};
-
-struct Imatrix {
-  std::vector<ImatrixEntry> entries;
-  std::vector<std::string> datasets;  ///< the texts' file names; the old format holds one
-  std::uint32_t n_chunks = 0;         ///< pieces of text that were evaluated; 0: the file doesn't say
-  std::uint32_t chunk_tokens = 0;     ///< tokens in each; the old format doesn't say
-
-  /// nullptr: the tensor has no entry.
-  const ImatrixEntry* find(std::string_view name) const noexcept;
-};
+using mla::Imatrix;
+using mla::ImatrixEntry;
 
 /// Reads a file of either format. The old one doesn't say how many matrices a tensor has: such an entry is one matrix of all columns of all
 /// of them, with one count.

@@ -126,6 +126,7 @@ Int8Rows round_rows(const float* x, std::int64_t ldx, std::int64_t m, std::int64
 
 void matmul(MatmulParams p, std::span<std::byte> memory, platform::Executor& executor) {
   if (p.m == 0) return;
+  if (executor.observer() != nullptr) executor.observer()->observe(p.w.data, 0, p.x, p.ldx, p.m, executor);
   if (p.x8.is_empty()) p.x8 = round_rows(p.x, p.ldx, p.m, p.w.cols, {p.w.type}, memory, executor);
   const std::int64_t height = tile_height(p.w, 1, p.m, executor.n_threads());
   executor.parallel_for_rows(1, n_tiles(p.w, height), [&](std::int64_t, std::int64_t tile, int thread) {

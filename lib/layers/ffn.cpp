@@ -15,6 +15,8 @@ void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8R
 }
 
 void ffn(const FfnWeights& w, const float* x, std::int64_t m, float* y, const FfnMemory& memory, FfnOps ops, platform::Executor& executor) {
+  if (executor.observer() != nullptr)
+    for (const kernels::Matrix* matrix : {&w.gate, &w.up}) executor.observer()->observe(matrix->data, 0, x, matrix->cols, m, executor);
   const kernels::Int8Rows x8 = kernels::round_rows(x, w.gate.cols, m, w.gate.cols, {w.gate.type, w.up.type}, memory.rounded, executor);
   const std::int64_t height = kernels::tile_height(w.gate, 1, m, executor.n_threads());
   executor.parallel_for_rows(1, kernels::n_tiles(w.gate, height), [&](std::int64_t, std::int64_t tile, int thread) {

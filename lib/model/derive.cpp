@@ -32,4 +32,8 @@ kernels::MatrixStack derive_k_b(const kernels::MatrixStack& k_nope, const std::s
   return {{memory.data(), type, n_latent, n_nope, row_bytes}, k_nope.count, stride};
 }
 
+std::uint64_t derived_k_b_bytes(quant::Type source, const CacheShape& s) {
+  return static_cast<std::uint64_t>(s.n_heads) * static_cast<std::uint64_t>(s.n_latent) * quant::row_bytes(derived_type(source, s.n_nope), s.n_nope);
+}
+
 }  // namespace mla::model

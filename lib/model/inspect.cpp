@@ -1,8 +1,9 @@
-#include <mla/inspect.hpp>
+#include "model/inspect.hpp"
 
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <type_traits>
 
 #include <mla/error.hpp>
@@ -30,6 +31,30 @@ std::string text_of(const format::GgufArray& array) {
       array);
 }
 
+// Of tensors whose names end so; the first that fits.
+constexpr std::pair<std::string_view, const char*> kinds[] = {
+    {"norm.weight", "norms"},   {"token_embd.weight", "embedding"}, {"output.weight", "output"}, {"_exps.weight", "routed experts"},
+    {"_shexp.weight", "shared experts"}, {"ffn_gate_inp.weight", "router"}, {"exp_probs_b.bias", "router"}, {"exp_probs_b", "router"},
+};
+
+std::string kind_of(const std::string& name, int n_layers) {
+  std::string_view part = name;
+  int layer = -1;
+  if (part.starts_with("blk.")) {
+    std::from_chars(part.data() + 4, part.data() + part.size(), layer);
+    part.remove_prefix(std::min(part.size(), part.find('.', 4) + 1));
+  }
+  if (part.starts_with("nextn.") || (layer >= 0 && layer >= n_layers)) return "nextn";
+  if (part == "attn_output.weight") return "attention";
+  for (const auto& [end, kind] : kinds)
+    if (part.ends_with(end)) return kind;
+  return part.starts_with("attn_") ? "attention" : part.starts_with("ffn_") ? "dense ffn" : "other";
+}
+
+}  // namespace
+
+namespace model {
+
 FileInfo::Key describe(const std::string& name, const format::GgufValue& value) {
   const auto* array = std::get_if<format::GgufArray>(&value.value);
   if (array != nullptr) return {name, fmt::format("array of {}", format::gguf_type_name(value.element_type)), text_of(*array)};
@@ -42,7 +67,22 @@ FileInfo::Key describe(const std::string& name, const format::GgufValue& value) 
   return {name, format::gguf_type_name(value.type), text};
 }
 
-}  // namespace
+FileInfo::Tensor describe(const format::TensorInfo& tensor, int n_layers) {
+  const std::string type = quant::type_name(tensor.type);
+  return {tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes,
+          tensor.in_panels ? format::layout_name : "rows", kind_of(tensor.name, n_layers)};
+}
+
+int own_layers(const format::GgufFile& file) {
+  const format::GgufValue *blocks = file.find_key("deepseek2.block_count"), *nextn = file.find_key("deepseek2.nextn_predict_layers");
+  const auto number = [](const format::GgufValue* value) {
+    const auto* found = value == nullptr ? nullptr : std::get_if<std::uint64_t>(&value->value);
+    return found == nullptr ? std::uint64_t{0} : std::min<std::uint64_t>(*found, 1 << 20);
+  };
+  return blocks == nullptr ? 1 << 20 : static_cast<int>(number(blocks)) - static_cast<int>(number(nextn));
+}
+
+}  // namespace model
 
 FileInfo inspect_file(const std::string& path) {
   const auto file = format::GgufFile::open(path, {.allow_unknown_types = true});
@@ -51,13 +91,12 @@ FileInfo inspect_file(const std::string& path) {
   info.version = static_cast<int>(file.version());
   info.n_parts = file.n_parts();
   info.file_bytes = file.file_bytes();
-  for (const auto& [name, value] : file.metadata()) info.keys.push_back(describe(name, value));
+  for (const auto& [name, value] : file.metadata()) info.keys.push_back(model::describe(name, value));
+  const int n_layers = model::own_layers(file);
   for (const format::TensorInfo& tensor : file.tensors()) {
-    const std::string type = quant::type_name(tensor.type);
     std::uint64_t values = 1;
     for (const std::uint64_t size : tensor.shape) values *= size;
-    info.tensors.push_back({tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes,
-                            tensor.in_panels ? format::layout_name : "rows"});
+    info.tensors.push_back(model::describe(tensor, n_layers));
     info.tensor_bytes += tensor.bytes;
     info.n_parameters += values;
     if (tensor.data == nullptr && info.problem.empty())

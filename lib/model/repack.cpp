@@ -246,6 +246,10 @@ bool may_be_in_panels(const format::TensorInfo& tensor) {
          kernels::panel_layout(static_cast<quant::Type>(tensor.type)) != nullptr;
 }
 
+std::uint64_t repacked_bytes(const format::TensorInfo& tensor) {
+  return may_be_in_panels(tensor) && tensor.in_panels != has_kernel(static_cast<quant::Type>(tensor.type)) ? aligned(tensor.bytes) : 0;
+}
+
 std::uint64_t panel_bytes(const LoadedModel& model) noexcept {
   std::uint64_t bytes = 0;
   for_each_matrix(model, [&](const Matrix& w, std::int64_t n_rows, Share) { bytes += w.in_panels ? static_cast<std::uint64_t>(n_rows) * w.row_bytes : 0; });

@@ -23,6 +23,9 @@ void repack(LoadedModel& model, const ModelOptions& options, const platform::Ker
 /// Whether a tensor of a file may be stored in panels: weights of a type and with rows that fit them, and not read row by row.
 bool may_be_in_panels(const format::TensorInfo& tensor);
 
+/// Bytes that repacking a tensor of a mapped file takes beside the file; 0 for one that stays where it is.
+std::uint64_t repacked_bytes(const format::TensorInfo& tensor);
+
 /// Bytes of the model's matrices that are in panels.
 std::uint64_t panel_bytes(const LoadedModel& model) noexcept;
 

@@ -62,6 +62,15 @@ platform::Work Experts::work_of_hit(const kernels::Matrix& w, int n_slots) const
   return {kernels::work_of(w, 0).bytes * hit_.size(), kernels::work_of(w, n_slots).operations};
 }
 
+// Tells an observer what each expert's matrix is multiplied with.
+void Experts::show(const kernels::MatrixStack& w, const float* inputs, platform::Executor& executor) const {
+  if (executor.observer() == nullptr) return;
+  for (const int expert : hit_) {
+    const auto at = static_cast<std::size_t>(expert);
+    executor.observer()->observe(w.first.data, expert, inputs + begin_[at] * w.first.cols, w.first.cols, begin_[at + 1] - begin_[at], executor);
+  }
+}
+
 void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y, platform::Executor& executor) {
   route_tokens(w, x, n_tokens, executor);
   group_by_expert(n_tokens);
@@ -73,6 +82,8 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
   executor.ops().lap(platform::Op::experts_sort);
 
   const int n_slots = n_tokens * used;
+  show(w.gate, inputs_, executor);
+  show(w.up, inputs_, executor);
   kernels::Int8Rows x8 = kernels::round_rows(inputs_, n_embd_, n_slots, n_embd_, {w.gate.first.type, w.up.first.type}, rounded_, executor);
 
   // One schedule over all (expert, tile) pairs, so that no thread waits for the end of a single expert.
@@ -91,6 +102,7 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
                                             up_ + first * n_ff_, scratch);
                 });
   executor.ops().lap(platform::Op::experts_gate_up, work_of_hit(w.gate.first, n_slots) + work_of_hit(w.up.first, n_slots));
+  show(w.down, hidden_, executor);
   x8 = kernels::round_rows(hidden_, n_ff_, n_slots, n_ff_, {w.down.first.type}, rounded_, executor);
   for_each_tile(w.down.first,
                 [&](const layers::FfnWeights& expert, std::int64_t first, int m, kernels::RowTile tile, std::span<float> scratch) {

@@ -32,6 +32,7 @@ class Experts {
  private:
   void route_tokens(const ExpertWeights& w, const float* x, int n_tokens, platform::Executor& executor);
   void group_by_expert(int n_tokens);
+  void show(const kernels::MatrixStack& w, const float* inputs, platform::Executor& executor) const;
   platform::Work work_of_hit(const kernels::Matrix& w, int n_slots) const noexcept;
 
   RouterParams params_;

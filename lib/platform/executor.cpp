@@ -20,7 +20,7 @@ Executor::Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::s
       callback_(std::move(abort)),
       scratch_floats_((scratch_floats + 15) / 16 * 16),
       owner_(std::this_thread::get_id()) {
-  scratch_ = Buffer(allocator, scratch_floats_ * sizeof(float) * static_cast<std::size_t>(pool_->n_threads()), "thread scratch");
+  scratch_ = Buffer(allocator, scratch_bytes(scratch_floats, pool_->n_threads()), "thread scratch");
   if (auto* own = dynamic_cast<OwnThreadPool*>(pool_.get())) {
     team_ = &own->team();
   } else if (pool_->concurrent() && n_threads() > 1) {

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "platform/input_observer.hpp"
 #include "platform/memory.hpp"
 #include "platform/numa.hpp"
 #include "platform/op_timer.hpp"
@@ -30,6 +31,11 @@ class Executor {
  public:
   Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::size_t scratch_floats,
            const std::shared_ptr<Allocator>& allocator);
+
+  /// Memory that it takes for scratch.
+  static constexpr std::size_t scratch_bytes(std::size_t scratch_floats, int n_threads) noexcept {
+    return (scratch_floats + 15) / 16 * 16 * sizeof(float) * static_cast<std::size_t>(n_threads);
+  }
 
   int n_threads() const noexcept { return pool_->n_threads(); }
 
@@ -53,6 +59,9 @@ class Executor {
   void use_threads(int n_threads) noexcept;
   /// Times the operations; off unless enabled. Used by the thread that computes.
   OpTimer& ops() noexcept { return ops_; }
+  /// Who is told the inputs of products; nullptr, as at first: nobody. Outlives the executor.
+  void watch(InputObserver* observer) noexcept { observer_ = observer; }
+  InputObserver* observer() const noexcept { return observer_; }
   void abort() noexcept { aborted_.store(true, std::memory_order_relaxed); }
 
   /// Scratch memory of a thread, 64-byte aligned; contents are lost between tasks.
@@ -130,6 +139,7 @@ class Executor {
   std::thread::id owner_;
   std::chrono::steady_clock::time_point last_poll_;
   OpTimer ops_;
+  InputObserver* observer_ = nullptr;
 };
 
 }  // namespace mla::platform

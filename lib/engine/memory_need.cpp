@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <mla/inspect.hpp>
+
+#include "engine/forward.hpp"
+#include "model/footprint.hpp"
+#include "platform/fail.hpp"
+#include "platform/memory_room.hpp"
+
+namespace mla {
+namespace {
+
+// Memory that is counted and never touched, so that the system gives none.
+class CountingAllocator final : public Allocator {
+ public:
+  void* allocate(std::size_t bytes, std::size_t alignment) noexcept override {
+    total += bytes;
+    return memory_->allocate(bytes, alignment);
+  }
+  void deallocate(void* memory, std::size_t bytes) noexcept override { memory_->deallocate(memory, bytes); }
+
+  std::uint64_t total = 0;
+
+ private:
+  std::shared_ptr<Allocator> memory_ = default_allocator();
+};
+
+int most_threads(const ContextOptions& o) {
+  if (o.thread_pool) return o.thread_pool->n_threads();
+  return std::max(o.n_threads > 0 ? o.n_threads : default_threads(), o.n_threads_batch);
+}
+
+std::uint64_t context_bytes(const model::Config& config, const ContextOptions& o) {
+  if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
+  const auto counter = std::make_shared<CountingAllocator>();
+  model::LoadedModel model;
+  model.config = config;
+  const engine::Forward forward(model, o.attention, o.n_ubatch, counter);
+  return counter->total + platform::Executor::scratch_bytes(engine::Forward::scratch_floats(model, o.n_ubatch), most_threads(o)) +
+         static_cast<std::uint64_t>(config.n_vocab) * sizeof(float);
+}
+
+}  // namespace
+
+MemoryNeed memory_need(const std::string& path, const ContextOptions& options) {
+  const auto file = format::GgufFile::open(path, {});
+  model::Config config = model::read_config(file, {}, nullptr);
+  if (const format::TensorInfo* table = file.find("token_embd.weight"); config.n_vocab == 0 && table != nullptr && table->shape.size() == 2)
+    config.n_vocab = static_cast<int>(std::min<std::uint64_t>(table->shape[1], 1 << 24));
+  const model::Footprint weights = model::footprint(file, config);
+  const platform::MemoryRoom room = platform::memory_room();
+  MemoryNeed need{.weights = weights.weights, .repacked = weights.repacked, .derived = weights.derived, .room = room.bytes, .limit = room.limit};
+  const CacheLayout layout = options.attention == AttentionMode::deepseek2 ? CacheLayout::expanded : CacheLayout::latent;
+  need.cache = KvCache::bytes_at_capacity(config.shape, {layout, options.n_ctx, options.cache_type_k, options.cache_type_v, nullptr});
+  need.context = context_bytes(config, options);
+  return need;
+}
+
+}  // namespace mla
