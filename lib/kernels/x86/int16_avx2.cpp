@@ -2,7 +2,7 @@
 #include <immintrin.h>
 
 #include "kernels/int16.hpp"
-#include "kernels/x86/int16_ahead.hpp"
+#include "kernels/x86/int16_shared.hpp"
 
 namespace mla::kernels {
 namespace {
@@ -147,11 +147,6 @@ float round_q8_row(const std::byte* x, int64_t n, int16_t* out) noexcept {
   return scale;
 }
 
-inline int pair_at(const int16_t* p) {
-  int bits;
-  __builtin_memcpy(&bits, p, sizeof bits);
-  return bits;
-}
 inline void put_pair(int16_t* p, int bits) { __builtin_memcpy(p, &bits, sizeof bits); }
 
 // Eight rows, eight pairs of each.

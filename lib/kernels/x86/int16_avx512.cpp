@@ -2,19 +2,13 @@
 #include <immintrin.h>
 
 #include "kernels/int16.hpp"
-#include "kernels/x86/int16_ahead.hpp"
+#include "kernels/x86/int16_shared.hpp"
 
 namespace mla::kernels {
 namespace {
 
 typedef __m512i I;
 typedef __m512 Floats;
-
-inline int pair_at(const int16_t* p) {
-  int bits;
-  __builtin_memcpy(&bits, p, sizeof bits);
-  return bits;
-}
 
 // R rows with a panel of columns: enough sums at once to hide how long an instruction takes.
 template <int R>

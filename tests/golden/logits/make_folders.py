@@ -9,7 +9,7 @@ import json
 import shutil
 
 import torch
-from make_golden import HERE, MARGIN, N_TOKENS, compare, logits_of, reference_of, write
+from make_golden import HERE, MARGIN, N_TOKENS, compare, logits_of, randomise, reference_of, write
 from safetensors.torch import load_file, save_file
 from transformers import DeepseekV3Config, DeepseekV3ForCausalLM, Glm4MoeLiteConfig, Glm4MoeLiteForCausalLM
 
@@ -17,21 +17,6 @@ SIZES = {"vocab_size": 96, "hidden_size": 160, "intermediate_size": 200, "moe_in
          "num_experts_per_tok": 3, "n_shared_experts": 1, "kv_lora_rank": 144, "q_lora_rank": 136, "qk_rope_head_dim": 8, "qk_nope_head_dim": 24,
          "v_head_dim": 20, "num_attention_heads": 3, "num_key_value_heads": 3, "max_position_embeddings": 512}
 BLOCK = 128
-
-
-def randomise(model):
-    for name, value in [*model.named_parameters(), *model.named_buffers()]:
-        if name.endswith("inv_freq"):
-            continue
-        if name.endswith("e_score_correction_bias"):
-            value.data.normal_(0, 0.1)
-        elif "norm" in name:
-            value.data.normal_(1, 0.1)
-        elif "embed_tokens" in name:
-            value.data.normal_(0, 1)
-        else:
-            value.data.normal_(0, (3 if "mlp.gate." in name else 1.5) * value.shape[-1] ** -0.5)
-    return model.bfloat16()
 
 
 def to_fp8(weight):
@@ -68,7 +53,7 @@ def make(name, model_class, config, is_fp8):
     for seed in range(1, 500):
         shutil.rmtree(folder, ignore_errors=True)
         torch.manual_seed(seed)
-        model = randomise(model_class(config).eval())
+        model = randomise(model_class(config).eval(), 3).bfloat16()
         model.save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
         scratch = folder / "scratch"

@@ -53,12 +53,8 @@ CASES = {
 SHARDED = {"v3"}
 
 
-def random_model(config_class, options, seed):
-    """Weights that keep the activations' size from layer to layer, in values that bfloat16 holds."""
-    torch.manual_seed(seed)
-    config = config_class(**options)
-    router = 3 if config_class is DeepseekV3Config else 1  # a wide softmax has many scores near 0, too close to each other
-    model = (DeepseekV3ForCausalLM if config_class is DeepseekV3Config else DeepseekV2ForCausalLM)(config).eval()
+def randomise(model, router):
+    """Weights that keep the activations' size from layer to layer, in values that bfloat16 holds; `router`: the spread of its scores."""
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         if name.endswith("inv_freq"):
             continue
@@ -72,6 +68,13 @@ def random_model(config_class, options, seed):
             value.data.normal_(0, (router if "mlp.gate." in name else 1.5) * value.shape[-1] ** -0.5)
         value.data = value.data.bfloat16().float()
     return model
+
+
+def random_model(config_class, options, seed):
+    torch.manual_seed(seed)
+    config = config_class(**options)
+    router = 3 if config_class is DeepseekV3Config else 1  # a wide softmax has many scores near 0, too close to each other
+    return randomise((DeepseekV3ForCausalLM if config_class is DeepseekV3Config else DeepseekV2ForCausalLM)(config).eval(), router)
 
 
 def reference_of(model):

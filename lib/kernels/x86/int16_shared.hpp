@@ -9,6 +9,12 @@ namespace {
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
+inline int pair_at(const int16_t* p) {
+  int bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return bits;
+}
+
 /// Memory to be fetched in equal shares, one with each of `n_shares` groups of products: many at once would only wait for each other.
 class Ahead {
  public:
