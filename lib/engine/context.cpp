@@ -18,6 +18,11 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
   if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
   for (const int n : {o.n_threads, o.n_threads_batch})
     if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
+  if (o.attention_rates) {
+    const AttentionRates& r = *o.attention_rates;
+    for (const double rate : {r.expanded_pair, r.expanded_key, r.absorbed_pair, r.absorbed_query})
+      if (!(rate >= 0 && rate < 1e18)) fail(Status::invalid_argument, "an attention rate is {}: nanoseconds, from 0 on, are needed", rate);
+  }
   if (o.collector && o.collector->model() != model) fail(Status::invalid_argument, "the collector was made for another model");
   if (!o.cache) return o;
   if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
@@ -55,7 +60,7 @@ class Context::Impl {
         threads(o, model->impl().loaded.numa.get()),
         pool(o.thread_pool ? o.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), o.pin_threads, model->impl().loaded.numa.get())),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
-        forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
+        forward(model->impl().loaded, o) {
     cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
@@ -73,6 +78,7 @@ class Context::Impl {
   ThreadCounts threads;
   std::shared_ptr<ThreadPool> pool;
   platform::Executor executor;
+  engine::Forward forward;
 
  private:
   void check(const Batch& batch) const;
@@ -81,7 +87,6 @@ class Context::Impl {
   void order_by_sequence(const Batch& batch, int begin, int end);
   void view_sequences();
 
-  engine::Forward forward;
   std::vector<int> logit_index;  // [batch] row of `logit_memory`, or -1
   platform::Buffer logit_memory;
 
@@ -241,6 +246,8 @@ std::vector<OpTiming> Context::op_timings() const {
   }
   return timings;
 }
+
+std::optional<AttentionRates> Context::attention_rates() const { return impl_->forward.attention_rates(); }
 
 void Context::reset_op_timings() noexcept { impl_->executor.ops().reset(); }
 

@@ -26,13 +26,15 @@ struct Ubatch {
 /// Owns the activations. Used by one thread at a time.
 class Forward {
  public:
-  Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubatch, const std::shared_ptr<Allocator>& allocator);
+  Forward(const model::LoadedModel& model, const ContextOptions& options);
 
   /// Floats of scratch that each thread of the executor must have.
   static std::size_t scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept;
 
   /// Writes the tokens' cache rows and logits [logit_rows, n_vocab].
   void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor);
+
+  const std::optional<AttentionRates>& attention_rates() const noexcept { return attention_.rates(); }
 
  private:
   void multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor);
