@@ -52,6 +52,10 @@ class Context {
   /// Logits of the last row that asked for them.
   std::span<const float> logits() const;
 
+  /// What the output matrix made those logits of: the hidden state of row i behind the last norm, [n_embd], not scaled to length 1; for
+  /// rows that asked for logits. Of a text's last row it serves as the text's embedding. Valid and throws as logits(i) does.
+  std::span<const float> embedding(int i) const;
+
   const std::shared_ptr<const Model>& model() const noexcept;
   KvCache& cache() noexcept;
   const ContextOptions& options() const noexcept;

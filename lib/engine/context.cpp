@@ -66,6 +66,7 @@ class Context::Impl {
   void decode(const Batch& batch);
   std::span<const float> logits(int i) const;
   std::span<const float> last_logits() const;
+  std::span<const float> embedding(int i) const;
 
   const ContextOptions options;
   std::shared_ptr<const Model> model;
@@ -77,13 +78,14 @@ class Context::Impl {
  private:
   void check(const Batch& batch) const;
   void place_logits(const Batch& batch);
+  std::size_t wanted_row(int i) const;
   void run_ubatch(const Batch& batch, int begin, int end, KvCache::Impl::Transaction& transaction);
   void order_by_sequence(const Batch& batch, int begin, int end);
   void view_sequences();
 
   engine::Forward forward;
   std::vector<int> logit_index;  // [batch] row of `logit_memory`, or -1
-  platform::Buffer logit_memory;
+  platform::Buffer logit_memory, embedding_memory;
 
   // The ubatch in work: rows of the batch, those of a sequence together.
   std::vector<int> order;
@@ -141,8 +143,12 @@ void Context::Impl::place_logits(const Batch& batch) {
   int n = 0;
   logit_index.reserve(static_cast<std::size_t>(batch.size()));
   for (const std::uint8_t wanted : batch.logits) logit_index.push_back(wanted ? n++ : -1);
-  const std::size_t bytes = static_cast<std::size_t>(n) * static_cast<std::size_t>(model->info().n_vocab) * sizeof(float);
-  if (bytes > logit_memory.size()) logit_memory = platform::Buffer(options.allocator, bytes, "logits");
+  const auto reserve = [&](platform::Buffer& memory, int width, const char* what) {
+    const std::size_t bytes = static_cast<std::size_t>(n) * static_cast<std::size_t>(width) * sizeof(float);
+    if (bytes > memory.size()) memory = platform::Buffer(options.allocator, bytes, what);
+  };
+  reserve(logit_memory, model->info().n_vocab, "logits");
+  reserve(embedding_memory, model->info().n_embd, "embeddings");
 }
 
 // Attention wants the rows of a sequence together; logits come out in the batch's order all the same.
@@ -196,17 +202,30 @@ void Context::Impl::run_ubatch(const Batch& batch, int begin, int end, KvCache::
     if (first_logit < 0) first_logit = logit_index[static_cast<std::size_t>(i)];
     logit_rows.push_back(place[static_cast<std::size_t>(i - begin)]);
   }
-  float* out = logit_memory.as<float>().data() + static_cast<std::size_t>(std::max(first_logit, 0)) * static_cast<std::size_t>(model->info().n_vocab);
+  const auto from_first = [&](platform::Buffer& memory, int width) {
+    return memory.as<float>().data() + static_cast<std::size_t>(std::max(first_logit, 0)) * static_cast<std::size_t>(width);
+  };
+  const engine::ForwardOutput out{from_first(logit_memory, model->info().n_vocab), from_first(embedding_memory, model->info().n_embd)};
   forward.run({tokens, embeddings, positions, rows, sequences, logit_rows}, cache->impl(), out, executor);
 }
 
-std::span<const float> Context::Impl::logits(int i) const {
+// Which of the rows with logits row i of the last batch is.
+std::size_t Context::Impl::wanted_row(int i) const {
   if (i < 0 || i >= static_cast<int>(logit_index.size()))
     fail(Status::invalid_argument, "row {} of the last batch: it has {} rows", i, logit_index.size());
   const int index = logit_index[static_cast<std::size_t>(i)];
   if (index < 0) fail(Status::invalid_argument, "row {} of the last batch did not ask for logits", i);
+  return static_cast<std::size_t>(index);
+}
+
+std::span<const float> Context::Impl::logits(int i) const {
   const auto n_vocab = static_cast<std::size_t>(model->info().n_vocab);
-  return {reinterpret_cast<const float*>(logit_memory.data()) + static_cast<std::size_t>(index) * n_vocab, n_vocab};
+  return {reinterpret_cast<const float*>(logit_memory.data()) + wanted_row(i) * n_vocab, n_vocab};
+}
+
+std::span<const float> Context::Impl::embedding(int i) const {
+  const auto n_embd = static_cast<std::size_t>(model->info().n_embd);
+  return {reinterpret_cast<const float*>(embedding_memory.data()) + wanted_row(i) * n_embd, n_embd};
 }
 
 std::span<const float> Context::Impl::last_logits() const {
@@ -223,6 +242,7 @@ Context& Context::operator=(Context&&) noexcept = default;
 
 void Context::decode(const Batch& batch) { impl_->decode(batch); }
 std::span<const float> Context::logits(int i) const { return impl_->logits(i); }
+std::span<const float> Context::embedding(int i) const { return impl_->embedding(i); }
 
 std::span<const float> Context::logits() const { return impl_->last_logits(); }
 

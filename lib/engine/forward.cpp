@@ -49,7 +49,7 @@ std::size_t Forward::scratch_floats(const model::LoadedModel& model, int n_ubatc
                   attention::Attention::scratch_floats(model.config.shape, n_ubatch));
 }
 
-void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor) {
+void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, const ForwardOutput& out, platform::Executor& executor) {
   executor.ops().start();
   rope_.angles(ubatch.positions, cosines_, sines_);
   executor.ops().lap(Op::rope);
@@ -59,7 +59,7 @@ void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, pla
     attention_block(w, layer, ubatch, cache, executor);
     feed_forward_block(w, layer, ubatch.n_tokens(), executor);
   }
-  output(ubatch, logits, executor);
+  output(ubatch, out, executor);
 }
 
 // y = w · x for n tokens, rows of x and y as wide as the matrix.
@@ -189,13 +189,13 @@ void Forward::feed_forward_block(const model::LayerWeights& w, int layer, int n_
   if (c.has_experts(layer)) experts_->run(w.experts, normed_, n_tokens, residual_, executor);
 }
 
-void Forward::output(const Ubatch& ubatch, float* logits, platform::Executor& executor) {
+void Forward::output(const Ubatch& ubatch, const ForwardOutput& out, platform::Executor& executor) {
   const std::int64_t n_embd = model_.config.n_embd, n = static_cast<std::int64_t>(ubatch.logit_rows.size());
   for (std::int64_t i = 0; i < n; ++i)
     kernels::rms_norm(residual_ + ubatch.logit_rows[static_cast<std::size_t>(i)] * n_embd, model_.output_norm, model_.config.rms_eps,
-                      normed_ + i * n_embd, n_embd);
+                      out.embeddings + i * n_embd, n_embd);
   executor.ops().lap(Op::norm);
-  multiply(normed_, n, model_.output, logits, executor);
+  multiply(out.embeddings, n, model_.output, out.logits, executor);
   if (n > 0) executor.ops().lap(Op::output, work_of(model_.output, n));
 }
 

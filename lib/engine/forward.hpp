@@ -23,6 +23,12 @@ struct Ubatch {
   int n_tokens() const noexcept { return static_cast<int>(positions.size()); }
 };
 
+/// What comes out of a ubatch, in the order of its logit_rows.
+struct ForwardOutput {
+  float* logits;      ///< [logit_rows, n_vocab]
+  float* embeddings;  ///< [logit_rows, n_embd]: what the output matrix is multiplied with
+};
+
 /// Owns the activations. Used by one thread at a time.
 class Forward {
  public:
@@ -31,8 +37,8 @@ class Forward {
   /// Floats of scratch that each thread of the executor must have.
   static std::size_t scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept;
 
-  /// Writes the tokens' cache rows and logits [logit_rows, n_vocab].
-  void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor);
+  /// Writes the tokens' cache rows and the output.
+  void run(const Ubatch& ubatch, KvCache::Impl& cache, const ForwardOutput& out, platform::Executor& executor);
 
  private:
   void multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor);
@@ -42,7 +48,7 @@ class Forward {
   void project_latents(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
   void store_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
   void feed_forward_block(const model::LayerWeights& w, int layer, int n_tokens, platform::Executor& executor);
-  void output(const Ubatch& ubatch, float* logits, platform::Executor& executor);
+  void output(const Ubatch& ubatch, const ForwardOutput& out, platform::Executor& executor);
 
   const model::LoadedModel& model_;
   layers::Rope rope_;

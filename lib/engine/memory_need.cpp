@@ -36,7 +36,7 @@ std::uint64_t context_bytes(const model::Config& config, const ContextOptions& o
   model.config = config;
   const engine::Forward forward(model, o.attention, o.n_ubatch, counter);
   return counter->total + platform::Executor::scratch_bytes(engine::Forward::scratch_floats(model, o.n_ubatch), most_threads(o)) +
-         static_cast<std::uint64_t>(config.n_vocab) * sizeof(float);
+         (static_cast<std::uint64_t>(config.n_vocab) + static_cast<std::uint64_t>(config.n_embd)) * sizeof(float);
 }
 
 }  // namespace
