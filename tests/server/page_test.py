@@ -12,8 +12,8 @@ if browser is None:
     print("SKIPPED: the chat page was NOT tested, because chromium is missing: apt-get install chromium", file=sys.stderr)
     sys.exit(4)
 
-with Server("-a", "page test") as server, tempfile.TemporaryDirectory() as profile:
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}", "--virtual-time-budget=20000",
+with Server("-a", "page test", "-n", "8") as server, tempfile.TemporaryDirectory() as profile:
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}", "--virtual-time-budget=60000",
                "--dump-dom", server.url + "/?q=Who+went+<b>up</b>"]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     print(dom[dom.index("<body") : dom.index("<script")])

@@ -14,7 +14,7 @@ class Server:
     """Runs on a port that was free; ends with the with statement."""
 
     def __init__(self, *arguments):
-        self.process = subprocess.Popen([PROGRAM, "--port", "0", "-t", "2", *arguments], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([PROGRAM, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.host, port = READY.search(line).groups()
         self.port = int(port)
