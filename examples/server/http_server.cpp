@@ -75,7 +75,7 @@ void HttpServer::configure() {
     set_error(response, ApiError(response.status, message));
   });
   server_.set_logger([this](const httplib::Request& request, const httplib::Response& response) {
-    metrics_.count_request(response.status == 404 ? "other" : request.path, response.status);
+    metrics_.count_request(paths_.contains(request.path) ? request.path : "other", response.status);
   });
 }
 
@@ -99,8 +99,15 @@ void HttpServer::add_routes() {
   }
 }
 
-void HttpServer::get(const std::string& path, Handler handler, bool open) { server_.Get(path, guarded(std::move(handler), open)); }
-void HttpServer::post(const std::string& path, Handler handler) { server_.Post(path, guarded(std::move(handler), false)); }
+void HttpServer::get(const std::string& path, Handler handler, bool open) {
+  paths_.insert(path);
+  server_.Get(path, guarded(std::move(handler), open));
+}
+
+void HttpServer::post(const std::string& path, Handler handler) {
+  paths_.insert(path);
+  server_.Post(path, guarded(std::move(handler), false));
+}
 
 // Whatever a handler throws becomes an answer. `open`: without a key.
 HttpServer::Handler HttpServer::guarded(Handler handler, bool open) const {

@@ -1,6 +1,9 @@
 // mla-server: answers over HTTP, in OpenAI's form.
 #include <filesystem>
 #include <thread>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <fmt/format.h>
 #include <mla/error.hpp>
@@ -54,6 +57,14 @@ void read_keys(const std::string& file, std::vector<std::string>& keys) {
   if (keys.empty()) throw program::Failure(file + " holds no key");
 }
 
+// glibc would otherwise keep the memory of large bodies, in as many heaps as there are threads that ever served one.
+void give_memory_back() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 256 << 10);
+  mallopt(M_ARENA_MAX, 4);
+#endif
+}
+
 std::string model_name(const Flags& flags, const mla::Model& model) {
   if (!flags.alias.empty()) return flags.alias;
   if (!model.info().name.empty()) return model.info().name;
@@ -92,5 +103,6 @@ int main(int argc, char** argv) {
   CLI::App app("Serves a DeepSeek-family model over HTTP, in OpenAI's form, with a chat page. Without arguments: the demo model.", "mla-server");
   Flags flags;
   declare(app, flags);
+  give_memory_back();
   return program::run(app, argc, argv, [&] { run(flags); });
 }
