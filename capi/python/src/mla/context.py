@@ -44,7 +44,7 @@ class Context(Owner, Writer):
         self._owns_kv = cache is None
         self._busy = threading.Lock()
         self._out = c_void_p()
-        self._views: "weakref.WeakSet[Any]" = weakref.WeakSet()
+        self._views: "weakref.WeakSet[_View]" = weakref.WeakSet()
         self._n_rows = 0
         self._one = (ctypes.c_int32 * 1)()
         self._next = _abi.mla_batch(struct_size=sizeof(_abi.mla_batch), n=1, tokens=ctypes.addressof(self._one))
@@ -118,8 +118,8 @@ class Context(Owner, Writer):
         else:
             check(lib.mla_context_logits_of_row(byref(self._out), pointer, row))
         memory = (ctypes.c_float * self.model.info.n_vocab).from_address(self._out.value or 0)
-        memory.owner = self.handle  # type: ignore[attr-defined]
-        self._views.add(memory)
+        memory.owner = view = _View(self.handle)  # type: ignore[attr-defined]
+        self._views.add(view)
         array: Logits = np.frombuffer(memoryview(memory), np.float32)
         array.flags.writeable = False
         return array
@@ -145,6 +145,13 @@ class Context(Owner, Writer):
     def n_threads_batch(self) -> int:
         """Threads that compute several tokens at a time."""
         return lib.mla_context_n_threads_batch(self.handle.pointer)
+
+
+class _View:
+    """An array of logits in use."""
+
+    def __init__(self, handle: Handle) -> None:
+        self.handle = handle
 
 
 class _Batch:

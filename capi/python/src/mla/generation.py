@@ -54,9 +54,10 @@ class Generation(Iterator[str], AsyncIterator[str]):
     "length" (max_tokens, or the context is full).
     """
 
+    _on_close: Optional[Callable[[], None]] = None
+
     def __init__(self, context: "Context", prompt: Sequence[int], sampler: Sampler, max_tokens: Optional[int] = None, stop: Stop = (),
                  on_close: Optional[Callable[[], None]] = None, on_token: Optional[Callable[[int], None]] = None) -> None:
-        self._on_close, self._on_token = on_close, on_token
         if not len(prompt):
             raise InvalidArgumentError("the prompt is empty, and this model has no token to begin with")
         self._context, self._prompt, self._sampler = context, prompt, sampler
@@ -69,6 +70,8 @@ class Generation(Iterator[str], AsyncIterator[str]):
         self.tokens: List[int] = []
         self.n_prompt, self.n_cached = len(prompt), 0
         self.finish_reason: "Optional[Literal['stop', 'length']]" = None if self._left else "length"
+        self._on_token = on_token
+        self._on_close = on_close
 
     @property
     def text(self) -> str:

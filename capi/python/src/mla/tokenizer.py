@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from . import _abi
 from ._library import Handle, Owner, call_for_bytes, check, lib, new, taken_bytes
+from .errors import InvalidArgumentError
 from .types import TokenKind
 
 Text = Union[str, bytes]
@@ -19,11 +20,14 @@ def text_bytes(text: Text) -> bytes:
 
 
 def token_array(tokens: Tokens) -> npt.NDArray[np.int32]:
-    """Without a copy where they are an int32 array already; ids that don't fit are an error, not another token."""
-    array = np.asarray(tokens, dtype=np.int64) if not isinstance(tokens, np.ndarray) else tokens
-    if array.dtype != np.int32:
-        array = np.asarray(tokens).astype(np.int32, casting="same_kind") if array.size else array.astype(np.int32)
-    return np.ascontiguousarray(array)
+    """As the library takes them: without a copy where they are an int32 array already."""
+    array = np.asarray(tokens)
+    if array.size and array.dtype != np.int32:
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"token ids and positions are whole numbers, not {array.dtype}")
+        if array.min() < -2**31 or array.max() >= 2**31:
+            raise InvalidArgumentError("a token id or position is not a 32-bit number")
+    return np.ascontiguousarray(array, np.int32)
 
 
 def token_list(function: Any, *arguments: Any) -> List[int]:
