@@ -1,7 +1,7 @@
 import gc
 import threading
 import time
-from typing import List
+from typing import Any, List
 
 import numpy as np
 import pytest
@@ -76,12 +76,13 @@ def test_positions_and_batches_of_wrong_shapes(context: mla.Context, ids: List[i
     context.decode(np.array(ids[:3], np.int32))
     context.decode(np.array(ids[3:5]))
     assert context.kv.seq_len() == 5
-    for arguments in (dict(tokens=[]), dict(), dict(tokens=[1], embeddings=np.zeros((1, 256), np.float32)),
-                      dict(tokens=ids[:3], positions=[5, 6]), dict(tokens=ids[:3], sequences=[0]), dict(tokens=ids[:3], logits=[True]),
-                      dict(tokens=[[1, 2]]), dict(tokens=[10**6]), dict(tokens=[-1]), dict(tokens=[1], positions=[2]),
-                      dict(embeddings=np.zeros((2, 255), np.float32)), dict(embeddings=np.zeros(256, np.float32))):
+    wrong: Any = (dict(tokens=[]), dict(), dict(tokens=[1], embeddings=np.zeros((1, 256), np.float32)),
+                  dict(tokens=ids[:3], positions=[5, 6]), dict(tokens=ids[:3], sequences=[0]), dict(tokens=ids[:3], logits=[True]),
+                  dict(tokens=[[1, 2]]), dict(tokens=[10**6]), dict(tokens=[-1]), dict(tokens=[1], positions=[2]),
+                  dict(embeddings=np.zeros((2, 255), np.float32)), dict(embeddings=np.zeros(256, np.float32)))
+    for arguments in wrong:
         with pytest.raises(mla.InvalidArgumentError):
-            context.decode(**arguments)  # type: ignore[arg-type]
+            context.decode(**arguments)
     for tokens in ([2**40], [1.5], "abc"):
         with pytest.raises((TypeError, ValueError, OverflowError)):
             context.decode(tokens)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@ import asyncio
 import os
 import subprocess
 import threading
-from typing import List
+from typing import Any, List, Tuple
 
 import pytest
 
@@ -15,12 +15,13 @@ def test_text_is_what_the_cpp_program_writes(model: mla.Model) -> None:
     program = os.environ.get("MLA_RUN")
     if not program:
         pytest.skip("MLA_RUN does not name mla-run: its text was not compared")
-    for flags, options in (("--seed 7", {"seed": 7}), ("--temp 0 --repeat-penalty 1.3", {"temperature": 0.0, "repeat_penalty": 1.3}),
-                           ("--seed 3 --top-k 0 --top-p 1 --min-p 0", {"seed": 3, "top_k": 0, "top_p": 1.0, "min_p": 0.0}),
-                           ("--seed 9 --mirostat 2", {"seed": 9, "mirostat": 2})):
+    cases: List[Tuple[str, Any]] = [("--seed 7", {"seed": 7}), ("--temp 0 --repeat-penalty 1.3", {"temperature": 0.0, "repeat_penalty": 1.3}),
+                                    ("--seed 3 --top-k 0 --top-p 1 --min-p 0", {"seed": 3, "top_k": 0, "top_p": 1.0, "min_p": 0.0}),
+                                    ("--seed 9 --mirostat 2", {"seed": 9, "mirostat": 2})]
+    for flags, options in cases:
         command = [program, "-n", "64", "--no-display-prompt", "-p", PROMPT, *flags.split()]
         expected = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
-        assert model.generate(PROMPT, max_tokens=64, **options) + "\n" == expected  # type: ignore[arg-type]
+        assert model.generate(PROMPT, max_tokens=64, **options) + "\n" == expected
 
 
 def test_pieces_add_up_to_the_whole(model: mla.Model) -> None:
