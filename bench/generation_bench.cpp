@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 #include <limits>
+#include <optional>
 
 #include <mla/mla.hpp>
 
@@ -13,7 +14,7 @@ namespace {
 
 struct Loop {
   mla::Context& context;
-  const mla::Tokenizer& tokenizer;
+  const mla::Tokenizer* tokenizer;  // null: the model runs on token ids, and no text is made
   std::vector<mla::Token> prompt;
   int n_predict;
 
@@ -21,9 +22,12 @@ struct Loop {
   double run() const {
     mla::SamplerOptions options;
     options.seed = 1;
-    options.logit_bias = {{tokenizer.eos(), -std::numeric_limits<float>::infinity()}};
+    std::optional<mla::TextStream> stream;
+    if (tokenizer != nullptr) {
+      options.logit_bias = {{tokenizer->eos(), -std::numeric_limits<float>::infinity()}};
+      stream.emplace(*tokenizer);
+    }
     mla::Sampler sampler(options);
-    mla::TextStream stream(tokenizer);
     std::string text;
     context.cache().clear();
     context.decode(mla::Batch::of(prompt));
@@ -33,9 +37,9 @@ struct Loop {
     const auto start = std::chrono::steady_clock::now();
     for (int n = 0; n < n_predict; ++n) {
       const mla::Token token = sampler.sample(context.logits());
-      if (tokenizer.is_end_of_generation(token)) break;
+      if (stream && tokenizer->is_end_of_generation(token)) break;
       sampler.accept(token);
-      text += stream.push(token);
+      if (stream) text += stream->push(token);
       batch.clear();
       batch.add(token, position++, 0, true);
       context.decode(batch);
@@ -43,6 +47,14 @@ struct Loop {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 };
+
+const mla::Tokenizer* tokenizer_of(const mla::Model& model) {
+  try {
+    return &model.tokenizer();
+  } catch (const mla::Error&) {
+    return nullptr;
+  }
+}
 
 }  // namespace
 
@@ -55,7 +67,7 @@ int main(int argc, char** argv) {
   return program::run(app, argc, argv, [&] {
     const auto model = program::load_model(flags);
     mla::Context context(model, program::context_options(flags, flags.n_ctx > 0 ? flags.n_ctx : 4096));
-    const Loop loop{context, model->tokenizer(), model->tokenizer().encode("In the beginning"), n_predict};
+    const Loop loop{context, tokenizer_of(*model), {0, 11, 12, 13}, n_predict};
     for (std::string line; std::getline(std::cin, line);) std::cout << loop.run() << std::endl;
   });
 }

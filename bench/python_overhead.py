@@ -14,18 +14,34 @@ import time
 import mla
 
 
-def python_seconds(context, prompt, n_predict):
+PROMPT = [0, 11, 12, 13]
+
+
+def python_seconds(context, n_predict):
     """Seconds from the end of the prompt to the last token, as the C++ program counts them."""
-    eos = context.model.tokenizer.eos
     context.kv.clear()
-    generation = context.generate(prompt, max_tokens=n_predict + 1, seed=1, logit_bias={eos: -float("inf")}, stream=True)
+    try:
+        eos = context.model.tokenizer.eos
+    except mla.UnsupportedError:
+        return seconds_on_ids(context, n_predict)
+    generation = context.generate(PROMPT, max_tokens=n_predict + 1, seed=1, logit_bias={eos: -float("inf")}, stream=True)
     next(generation)
-    while len(generation.tokens) < 1:
-        next(generation)
     start, first = time.perf_counter(), len(generation.tokens)
     for _ in generation:
         pass
     return (time.perf_counter() - start) * n_predict / (len(generation.tokens) - first)
+
+
+def seconds_on_ids(context, n_predict):
+    """The same for a model that runs on token ids."""
+    sampler, n_vocab = mla.Sampler(seed=1), context.model.info.n_vocab
+    context.decode(PROMPT)
+    start = time.perf_counter()
+    for _ in range(n_predict):
+        token = sampler.sample_at(context.logits_address(), n_vocab)
+        sampler.accept(token)
+        context.decode_next(token)
+    return time.perf_counter() - start
 
 
 def main():
@@ -39,21 +55,20 @@ def main():
     command = [flags.program, "-m", flags.model, "-n", str(flags.n_predict), "--no-repack", "-t", str(flags.threads)]
     cpp = subprocess.Popen(command if flags.threads else command[:-2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     context = mla.Context(mla.Model.load(flags.model, repack="never"), n_threads=flags.threads)
-    prompt = context.model.tokenizer.encode("In the beginning")
 
     def cpp_seconds():
         cpp.stdin.write("\n")
         cpp.stdin.flush()
         return float(cpp.stdout.readline())
 
-    cpp_seconds(), python_seconds(context, prompt, flags.n_predict)  # pages of the file, caches
+    cpp_seconds(), python_seconds(context, flags.n_predict)  # pages of the file, caches
     pairs = []
     for turn in range(flags.repetitions):
         if turn % 2:
-            python = python_seconds(context, prompt, flags.n_predict)
+            python = python_seconds(context, flags.n_predict)
             pairs.append((cpp_seconds(), python))
         else:
-            pairs.append((cpp_seconds(), python_seconds(context, prompt, flags.n_predict)))
+            pairs.append((cpp_seconds(), python_seconds(context, flags.n_predict)))
     cpp.stdin.close()
     per_token = [[1e6 * seconds / flags.n_predict for seconds in column] for column in zip(*pairs)]
     for name, values in zip(("C++", "Python"), per_token):
