@@ -165,9 +165,19 @@ def test_a_context_refuses_a_second_thread(model: mla.Model, ids: List[int]) -> 
 
 def test_close_while_computing_is_safe(model: mla.Model, ids: List[int]) -> None:
     context = mla.Context(model, n_ctx=1 << 13)
-    thread = threading.Thread(target=lambda: context.decode(ids * (3000 // len(ids))))
+    ends: List[object] = []
+
+    def work() -> None:
+        try:
+            context.decode(ids * (3000 // len(ids)))
+            ends.append(None)
+        except mla.InvalidArgumentError as error:  # closed before it began
+            ends.append(error)
+
+    thread = threading.Thread(target=work)
     thread.start()
     context.close()
     thread.join()
+    assert len(ends) == 1
     with pytest.raises(mla.InvalidArgumentError, match="closed"):
         context.decode([1])

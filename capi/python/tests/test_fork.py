@@ -1,8 +1,11 @@
 import os
 
+import pytest
+
 import mla
 
 
+@pytest.mark.filterwarnings("ignore:This process")
 def test_forked_children_can_use_the_model_anew(model: mla.Model) -> None:
     """Not the parent's contexts, whose threads a child doesn't have."""
     expected = model.generate("And", max_tokens=5, seed=1)

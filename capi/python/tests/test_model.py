@@ -96,18 +96,18 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_a_hundred_lives_leak_nothing() -> None:
+def test_many_lives_leak_nothing() -> None:
     def live() -> None:
         with mla.Model.load(mla.demo_model(), use_mmap=False) as model, mla.Context(model, n_ctx=64) as context:
             context.decode([1, 2, 3])
             context.logits()
             model.generate("And", max_tokens=3)
 
-    for _ in range(10):
+    for _ in range(20):
         live()
     gc.collect()
     before = resident()
-    for _ in range(100):
+    for _ in range(200):
         live()
     gc.collect()
-    assert resident() - before < 8 << 20  # one model is 8.7 MB
+    assert resident() - before < 20 << 20  # 100 KB a life; the model alone is 8.7 MB
