@@ -158,7 +158,7 @@ def module(h: Header) -> str:
     return "\n".join(out)
 
 
-PYTHON = {"c_char_p": "Optional[bytes]", "c_float": "float", "c_double": "float", "None": "None"}
+PYTHON = {"c_char_p": "Optional[Bytes]", "c_float": "float", "c_double": "float", "None": "None"}
 
 
 def python_type(ctype: str) -> str:
@@ -169,7 +169,7 @@ def python_type(ctype: str) -> str:
 
 def stub(h: Header) -> str:
     out = [BANNER, "from ctypes import CDLL, Structure", "from typing import Any, Dict, List, Optional, Tuple", "",
-           "Pointer = Any  # what ctypes takes for a pointer: byref(), an array, an address, a callback, None", ""]
+           "Pointer = Any  # what ctypes takes for a pointer: byref(), an array, an address, a callback, None", "Bytes = bytes  # fields have this name", ""]
     out += [f"{name}: int" for name, _ in h.constants] + [""]
     out += [f"{name}: Any" for name in h.callbacks]
     for name, fields in h.structs.items():

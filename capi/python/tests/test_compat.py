@@ -126,3 +126,13 @@ def test_what_is_not_there_is_refused(llama: Llama) -> None:
             call()
     with pytest.raises(mla.InvalidArgumentError, match="n_ctx"):
         llama([5] * 512)
+
+
+def test_embeddings(model: mla.Model) -> None:
+    with Llama(mla.demo_model(), embedding=True, pooling_type=1) as llama:
+        vector = llama.embed("The captain", normalize=True)
+        np.testing.assert_allclose(vector, model.embed("The captain"), atol=1e-5)
+        response = llama.create_embedding(["The captain", "Her sister"])
+        assert [entry["index"] for entry in response["data"]] == [0, 1] and len(response["data"][1]["embedding"]) == 256
+    with Llama(mla.demo_model(), embedding=True) as llama:
+        assert np.array(llama.embed("The captain")).shape == (len(llama.tokenize(b"The captain")), 256)

@@ -142,6 +142,7 @@ def test_other_threads_run_while_it_computes(model: mla.Model, ids: List[int]) -
 
 def test_a_context_refuses_a_second_thread(model: mla.Model, ids: List[int]) -> None:
     with mla.Context(model, n_ctx=1 << 15) as context:
+        context.decode([1])
         raised: List[BaseException] = []
 
         def work() -> None:
@@ -152,15 +153,17 @@ def test_a_context_refuses_a_second_thread(model: mla.Model, ids: List[int]) -> 
 
         thread = threading.Thread(target=work)
         thread.start()
-        while not context._busy.locked() and thread.is_alive():
-            time.sleep(0.001)
-        with pytest.raises(mla.InvalidArgumentError, match="another thread"):
+        with pytest.raises(mla.InvalidArgumentError):
+            while True:  # until the thread has begun
+                context.logits()
+                time.sleep(0.001)
+        with pytest.raises(mla.InvalidArgumentError, match="thread"):
             context.decode([1])
         while thread.is_alive():
             context.abort()
             thread.join(0.01)
         assert [type(error) for error in raised] == [mla.AbortedError]
-        assert context.kv.seq_len() == 0
+        assert context.kv.seq_len() == 1
 
 
 def test_close_while_computing_is_safe(model: mla.Model, ids: List[int]) -> None:
@@ -181,3 +184,50 @@ def test_close_while_computing_is_safe(model: mla.Model, ids: List[int]) -> None
     assert len(ends) == 1
     with pytest.raises(mla.InvalidArgumentError, match="closed"):
         context.decode([1])
+
+
+def test_embeddings_are_what_the_output_matrix_turns_into_logits(model: mla.Model, ids: List[int]) -> None:
+    with mla.Context(model, cache_type_k="f32") as context:
+        context.decode(ids[:12], logits=True, keep_embedding=True)
+        states = np.stack([context.embedding(row) for row in range(12)])
+        logits = np.stack([context.logits(row) for row in range(12)])
+        assert states.shape == (12, model.info.n_embd)
+        # logits = states @ output.T: one matrix explains all rows.
+        matrix, *_ = np.linalg.lstsq(states.astype(np.float64), logits.astype(np.float64), rcond=None)
+        np.testing.assert_allclose(states @ matrix, logits, atol=1e-2)
+        context.kv.clear()
+        context.decode(ids[:12], keep_embedding=[False] * 11 + [True])
+        np.testing.assert_allclose(context.embedding(11), states[11], atol=1e-3)
+        with pytest.raises(mla.InvalidArgumentError):
+            context.embedding(3)
+
+
+def test_memory_of_embeddings_is_not_replaced_either(context: mla.Context, ids: List[int]) -> None:
+    context.decode(ids[:2], keep_embedding=True)
+    view = context.embedding(1)
+    with pytest.raises(mla.InvalidArgumentError, match="copy"):
+        context.decode(ids[2:8], keep_embedding=True)
+    del view
+    context.decode(ids[2:8], keep_embedding=True)
+
+
+def test_a_pool_of_threads_for_two_contexts(model: mla.Model, ids: List[int]) -> None:
+    pool = mla.ThreadPool(n_threads=2)
+    assert pool.n_threads == 2 and mla.default_threads() >= 1
+    with mla.Context(model, thread_pool=pool) as first, mla.Context(model, thread_pool=pool) as second:
+        pool.close()
+        for context in (first, second):
+            context.decode(ids[:30])
+        np.testing.assert_array_equal(first.logits(), second.logits())
+        assert first.n_threads == 2
+
+
+def test_memory_need(model: mla.Model, ids: List[int]) -> None:
+    need = mla.Context.memory_need(mla.demo_model(), n_ctx=256, n_ubatch=64)
+    assert need.weights == model.info.weight_bytes and need.limit
+    assert need.cache == mla.KvCache.bytes_at_capacity(model, n_ctx=256)
+    with mla.Context(model, n_ctx=256, n_ubatch=64) as context:
+        context.decode(ids[:64])
+        assert 0 < context.bytes <= need.context * 1.1
+    with pytest.raises(mla.NotFoundError):
+        mla.Context.memory_need("/none.gguf")

@@ -1,10 +1,12 @@
 import gc
 import logging
+import mmap
 import os
 import re
 from pathlib import Path
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
+import numpy as np
 import pytest
 
 import mla
@@ -111,3 +113,56 @@ def test_many_lives_leak_nothing() -> None:
         live()
     gc.collect()
     assert resident() - before < 20 << 20  # 100 KB a life; the model alone is 8.7 MB
+
+
+@pytest.mark.parametrize("kind", ["bytes", "bytearray", "mmap", "aligned"])
+def test_a_model_from_memory(kind: str) -> None:
+    data = Path(mla.demo_model()).read_bytes()
+    source: Any = data
+    if kind == "bytearray":
+        source = bytearray(data)
+    elif kind == "mmap":
+        with open(mla.demo_model(), "rb") as file:
+            source = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    elif kind == "aligned":
+        room = np.empty(len(data) + 32, np.uint8)
+        source = room[-room.ctypes.data % 32:][:len(data)]
+        source[:] = np.frombuffer(data, np.uint8)
+    model = mla.Model.load(source)
+    context = mla.Context(model)
+    model.close()
+    del data, source, model
+    gc.collect()
+    with mla.Model.load(mla.demo_model()) as file_model:
+        assert context.generate("And", max_tokens=10, seed=1) == file_model.generate("And", max_tokens=10, seed=1)
+
+
+def test_memory_that_is_no_model() -> None:
+    for data in (b"", b"GGUF", os.urandom(1000), Path(mla.demo_model()).read_bytes()[:100000]):
+        with pytest.raises(mla.BadFileError):
+            mla.Model.load(data)
+
+
+def test_embed(model: mla.Model) -> None:
+    texts = ["The captain of the ship", "The captain of a ship", "Her sister was married"]
+    vectors = model.embed(texts)
+    assert vectors.shape == (3, model.info.n_embd) and vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+    np.testing.assert_array_equal(model.embed(texts[1]), vectors[1])
+    rows = model.embed(texts[0], pooling="none", normalize=False)
+    assert rows.shape == (len(model.tokenizer.encode(texts[0])), model.info.n_embd)
+    np.testing.assert_allclose(model.embed(texts[0], normalize=False), rows.mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(model.embed(texts[0], pooling="last", normalize=False), rows[-1], atol=1e-3)
+    cases: Any = ({"text": ""}, {"text": "a", "pooling": "max"}, {"text": texts, "pooling": "none"})
+    for wrong in cases:
+        if wrong != {"text": ""} or not model.tokenizer.add_bos:
+            with pytest.raises(mla.InvalidArgumentError):
+                model.embed(**wrong)
+
+
+def test_embedding_leaves_a_contexts_own_text_alone(model: mla.Model, ids: List[int]) -> None:
+    with mla.Context(model, n_ctx=512) as context:
+        context.decode(ids[:20])
+        context.embed("something else")
+        assert context.kv.seq_len(0) == 20 and context.kv.n_pages_used == 1

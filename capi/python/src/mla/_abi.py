@@ -58,6 +58,7 @@ mla_allocator_allocate_fn = CFUNCTYPE(c_void_p, c_void_p, c_size_t, c_size_t)
 mla_allocator_deallocate_fn = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t)
 mla_task_fn = CFUNCTYPE(None, c_void_p, c_int32, c_int32)
 mla_thread_pool_run_fn = CFUNCTYPE(None, c_void_p, c_int32, mla_task_fn, c_void_p)
+mla_release_fn = CFUNCTYPE(None, c_void_p)
 mla_mask_fn = CFUNCTYPE(c_int, c_void_p, POINTER(c_float), c_int32)
 
 
@@ -77,6 +78,15 @@ class mla_thread_pool(Structure):
         ("run", mla_thread_pool_run_fn),
         ("user_data", c_void_p),
         ("concurrent", c_int32),
+    ]
+
+
+class mla_thread_pool_options(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("n_threads", c_int32),
+        ("numa", c_int),
+        ("pin_threads", c_int32),
     ]
 
 
@@ -122,6 +132,7 @@ class mla_model_info(Structure):
         ("derived_bytes", c_uint64),
         ("panel_bytes", c_uint64),
         ("repacked_bytes", c_uint64),
+        ("fingerprint", c_uint64),
     ]
 
 
@@ -176,6 +187,20 @@ class mla_batch(Structure):
         ("positions", c_void_p),
         ("sequences", c_void_p),
         ("logits", c_void_p),
+        ("keep_embedding", c_void_p),
+    ]
+
+
+class mla_memory_need(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("weights", c_uint64),
+        ("repacked", c_uint64),
+        ("derived", c_uint64),
+        ("cache", c_uint64),
+        ("context", c_uint64),
+        ("room", c_uint64),
+        ("limit", c_char_p),
     ]
 
 
@@ -234,13 +259,37 @@ class mla_sampler_options(Structure):
     ]
 
 
+class mla_op_timing(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("seconds", c_double),
+        ("calls", c_uint64),
+        ("bytes", c_uint64),
+        ("operations", c_uint64),
+    ]
+
+
+class mla_machine_rates(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("read_bytes", c_double),
+        ("f32_operations", c_double),
+        ("int8_operations", c_double),
+    ]
+
+
 FUNCTIONS = {
     "mla_status_name": (c_char_p, [c_int]),
     "mla_last_error": (c_char_p, []),
     "mla_version": (c_char_p, []),
     "mla_isa_name": (c_char_p, []),
     "mla_free": (None, [c_void_p]),
+    "mla_default_threads": (c_int32, []),
+    "mla_thread_pool_new": (c_int, [POINTER(c_void_p), POINTER(mla_thread_pool_options)]),
+    "mla_thread_pool_free": (None, [POINTER(mla_thread_pool)]),
     "mla_model_load": (c_int, [POINTER(c_void_p), c_char_p, POINTER(mla_model_options)]),
+    "mla_model_load_fd": (c_int, [POINTER(c_void_p), c_int, POINTER(mla_model_options)]),
+    "mla_model_load_memory": (c_int, [POINTER(c_void_p), c_void_p, c_size_t, mla_release_fn, c_void_p, POINTER(mla_model_options)]),
     "mla_model_free": (None, [c_void_p]),
     "mla_model_get_info": (c_int, [POINTER(mla_model_info), c_void_p]),
     "mla_model_cache_shape": (c_int, [POINTER(mla_cache_shape), c_void_p]),
@@ -265,14 +314,19 @@ FUNCTIONS = {
     "mla_kv_cache_save_memory": (c_int, [POINTER(c_void_p), POINTER(c_size_t), c_void_p, c_int32]),
     "mla_kv_cache_load": (c_int, [c_void_p, c_char_p, c_int32]),
     "mla_kv_cache_load_memory": (c_int, [c_void_p, c_void_p, c_size_t, c_int32]),
+    "mla_kv_cache_shape": (c_int, [POINTER(mla_cache_shape), c_void_p]),
+    "mla_kv_cache_get_options": (c_int, [POINTER(mla_kv_cache_options), c_void_p]),
     "mla_kv_cache_seq_len": (c_int32, [c_void_p, c_int32]),
     "mla_kv_cache_seq_pos_min": (c_int32, [c_void_p, c_int32]),
     "mla_kv_cache_seq_pos_max": (c_int32, [c_void_p, c_int32]),
     "mla_context_new": (c_int, [POINTER(c_void_p), c_void_p, POINTER(mla_context_options)]),
     "mla_context_free": (None, [c_void_p]),
+    "mla_context_memory_need": (c_int, [POINTER(mla_memory_need), c_char_p, POINTER(mla_context_options)]),
+    "mla_context_bytes": (c_uint64, [c_void_p]),
     "mla_context_decode": (c_int, [c_void_p, POINTER(mla_batch)]),
     "mla_context_logits": (c_int, [POINTER(c_void_p), c_void_p]),
     "mla_context_logits_of_row": (c_int, [POINTER(c_void_p), c_void_p, c_int32]),
+    "mla_context_embedding": (c_int, [POINTER(c_void_p), c_void_p, c_int32]),
     "mla_context_cache": (c_void_p, [c_void_p]),
     "mla_context_n_threads": (c_int32, [c_void_p]),
     "mla_context_n_threads_batch": (c_int32, [c_void_p]),
@@ -309,6 +363,11 @@ FUNCTIONS = {
     "mla_sampler_accept": (c_int, [c_void_p, c_int32]),
     "mla_sampler_reset": (c_int, [c_void_p]),
     "mla_sampler_mirostat_mu": (c_double, [c_void_p]),
+    "mla_context_time_ops": (c_int, [c_void_p, c_int32]),
+    "mla_context_op_timings": (c_int, [POINTER(c_void_p), POINTER(c_size_t), c_void_p]),
+    "mla_context_reset_op_timings": (c_int, [c_void_p]),
+    "mla_kv_cache_fill_random": (c_int, [c_void_p, c_int32, c_int32, c_uint64]),
+    "mla_machine_measure": (c_int, [POINTER(mla_machine_rates), c_int32]),
 }
 
 

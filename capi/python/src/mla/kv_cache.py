@@ -2,7 +2,7 @@
 
 import os
 from ctypes import byref, c_int32, c_size_t, c_uint64, c_void_p, sizeof
-from typing import TYPE_CHECKING, Optional, Union, overload
+from typing import TYPE_CHECKING, NamedTuple, Optional, Union, overload
 
 from . import _abi
 from ._library import Handle, Owner, check, lib, new, not_ours, path_bytes, taken_bytes
@@ -23,6 +23,13 @@ def _options(layout: Union[CacheLayout, str], n_ctx: int, type_k: Union[CacheTyp
     return _abi.mla_kv_cache_options(
         struct_size=sizeof(_abi.mla_kv_cache_options), layout=parse(CacheLayout, layout, "layout"), n_ctx=n_ctx,
         type_k=parse(CacheType, type_k, "type_k"), type_v=parse(CacheType, type_v, "type_v"))
+
+
+class KvCacheOptions(NamedTuple):
+    layout: CacheLayout
+    n_ctx: int
+    type_k: CacheType
+    type_v: CacheType
 
 
 class KvCache(Owner):
@@ -116,6 +123,13 @@ class KvCache(Owner):
     def seq_pos_max(self, seq: int = 0) -> int:
         """Largest position of the sequence; -1 if it is empty."""
         return lib.mla_kv_cache_seq_pos_max(self.handle.pointer, seq)
+
+    @property
+    def options(self) -> KvCacheOptions:
+        """What it was made with."""
+        raw = _abi.mla_kv_cache_options(struct_size=sizeof(_abi.mla_kv_cache_options))
+        check(lib.mla_kv_cache_get_options(byref(raw), self.handle.pointer))
+        return KvCacheOptions(CacheLayout(raw.layout), raw.n_ctx, CacheType(raw.type_k), CacheType(raw.type_v))
 
     @property
     def bytes(self) -> int:

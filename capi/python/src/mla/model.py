@@ -1,9 +1,14 @@
 """Weights, sizes and vocabulary of one model file. Immutable."""
 
 import logging
+import mmap
+import os
 import threading
 from ctypes import byref, c_void_p, sizeof
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+import numpy.typing as npt
 
 from . import _abi, _interrupt
 from ._library import Handle, Owner, check, failure, lib, not_ours, path_bytes
@@ -15,11 +20,13 @@ from .tokenizer import Tokenizer
 from .types import Numa, RepackMode, parse
 from .writer import Writer
 
+Buffer = Union[bytes, bytearray, memoryview, mmap.mmap, npt.NDArray[np.uint8]]
 Progress = Callable[[str, int, int], Optional[bool]]  #: phase, done, total; False stops the load
 Log = Callable[[int, str], None]  #: a level of the logging module, a line
 
 _LEVELS = {_abi.MLA_LOG_DEBUG: logging.DEBUG, _abi.MLA_LOG_INFO: logging.INFO, _abi.MLA_LOG_WARNING: logging.WARNING,
            _abi.MLA_LOG_ERROR: logging.ERROR}
+_NO_RELEASE = _abi.mla_release_fn()  # contexts, too, keep the handle that keeps the memory
 _logger = logging.getLogger("mla")
 _logger.addHandler(logging.NullHandler())
 
@@ -55,16 +62,20 @@ class Model(Owner, Writer):
         check(lib.mla_model_get_info(byref(raw), handle.pointer))
         values: Any = (getattr(raw, name) for name in ModelInfo._fields)
         self.info = ModelInfo._make(value.decode(errors="replace") if isinstance(value, bytes) else value for value in values)
-        self._tokenizer: Optional[Tokenizer] = None
+        tokenizer = c_void_p()
+        status = lib.mla_model_tokenizer(byref(tokenizer), handle.pointer)
+        self._tokenizer = failure(status) if status else Tokenizer(Handle(tokenizer.value or 0, not_ours, (handle,)))
+        self._template_source = (lib.mla_model_chat_template(handle.pointer) or b"").decode()
         self._chat_template: Optional[ChatTemplate] = None
         self._idle: List[Context] = []
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, source: Path, *, use_mmap: bool = True, progress: Optional[Progress] = None, log: Optional[Log] = None,
+    def load(cls, source: Union[Path, Buffer], *, use_mmap: bool = True, progress: Optional[Progress] = None, log: Optional[Log] = None,
              repack: Union[RepackMode, str] = "auto", huge_pages: bool = True, n_threads: int = 0, numa: Union[Numa, str] = "none",
              load_type: str = "", overrides: Optional[Mapping[str, str]] = None) -> "Model":
-        """Opens a GGUF file (of a split model any part may be named) or a Hugging Face folder.
+        """Opens a GGUF file (of a split model any part may be named) or a Hugging Face folder; or what a GGUF file holds: bytes, a
+        mmap, an array of bytes. Memory is used where it is, and must not change, if its address is a multiple of 32; else it is copied.
 
         Options are those of <mla/model.hpp>. `progress` and `log` may be called on any thread; log lines go to
         logging.getLogger("mla") by default. Ctrl-C stops the load.
@@ -76,25 +87,25 @@ class Model(Owner, Writer):
             struct_size=sizeof(_abi.mla_model_options), no_mmap=not use_mmap, progress=load.progress, log=load.log,
             overrides=entries, n_overrides=len(entries), repack=parse(RepackMode, repack, "repack"), no_huge_pages=not huge_pages,
             n_threads=n_threads, numa=parse(Numa, numa, "numa"), load_type=load_type.encode() or None)
-        path = path_bytes(source)
-        pointer = load.run(lambda out: lib.mla_model_load(out, path, byref(options)))
-        return cls(Handle(pointer, lib.mla_model_free, (load.log,)))
+        if isinstance(source, (str, os.PathLike)):
+            path = path_bytes(source)
+            return cls(Handle(load.run(lambda out: lib.mla_model_load(out, path, byref(options))), lib.mla_model_free, (load.log,)))
+        memory = np.frombuffer(source, np.uint8)
+        pointer = load.run(lambda out: lib.mla_model_load_memory(out, memory.ctypes.data, memory.size, _NO_RELEASE, None, byref(options)))
+        return cls(Handle(pointer, lib.mla_model_free, (load.log, memory)))
 
     @property
     def tokenizer(self) -> Tokenizer:
         """Raises UnsupportedError if the file has none that libmla knows; such a model still runs on token ids."""
-        if self._tokenizer is None:
-            out = c_void_p()
-            check(lib.mla_model_tokenizer(byref(out), self.handle.pointer))
-            self._tokenizer = Tokenizer(Handle(out.value or 0, not_ours, (self.handle,)))
+        if isinstance(self._tokenizer, Error):
+            raise self._tokenizer
         return self._tokenizer
 
     @property
     def chat_template(self) -> Optional[ChatTemplate]:
         """The file's chat template; None if it has none. Raises UnsupportedError for one that libmla can't run."""
-        if self._chat_template is None:
-            source = (lib.mla_model_chat_template(self.handle.pointer) or b"").decode()
-            self._chat_template = ChatTemplate(source) if source else None
+        if self._chat_template is None and self._template_source:
+            self._chat_template = ChatTemplate(self._template_source)
         return self._chat_template
 
     def cache_shape(self) -> _abi.mla_cache_shape:

@@ -1,9 +1,10 @@
-"""generate() and chat(), which a model and a context have."""
+"""generate(), chat() and embed(), which a model and a context have."""
 
 import secrets
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
 from .chat import ChatTemplate, Message
+from .embedding import Vectors, embed, embed_all
 from .errors import UnsupportedError
 from .generation import Generation, Stop
 from .sampler import Sampler, SamplerOptions
@@ -64,6 +65,22 @@ class Writer:
             return tokens
 
         return self._write(encode, max_tokens, stop, stream, options)
+
+    def embed(self, text: Union[str, Sequence[str]], *, pooling: str = "mean", normalize: bool = True) -> Vectors:
+        """A vector for a text, float32 [n_embd], or one for each of several, [n_texts, n_embd].
+
+        pooling: "mean" of the tokens' embeddings, that of the "last" token, or "none": all of them, [n_tokens, n_embd]. normalize:
+        to length 1, so that the product of two is their cosine.
+        """
+        context, on_close = self._open()
+        try:
+            encode = context.model.tokenizer.encode
+            if isinstance(text, str):
+                return embed(context, encode(text), pooling, normalize)
+            return embed_all(context, [encode(one) for one in text], pooling, normalize)
+        finally:
+            if on_close:
+                on_close()
 
     def _write(self, encode: Callable[[Any], List[int]], max_tokens: Optional[int], stop: Stop, stream: bool,
                options: Any) -> Union[str, Generation]:

@@ -13,16 +13,8 @@ from ..generation import Generation, Stop
 from ..model import Model
 from ..sampler import Logits, Sampler
 from ..types import CacheType
+from .arguments import POOLINGS, RANDOM_SEED, WITHOUT_EFFECT, LogitsProcessor, cache_type, mask_of, or_none, refuse
 from .responses import Completion, LogProbs, Response
-
-LogitsProcessor = Callable[[npt.NDArray[np.int32], Logits], Logits]
-
-# Arguments of llama-cpp-python that only say how its own engine works; they have no effect here.
-_WITHOUT_EFFECT = frozenset((
-    "n_gpu_layers", "split_mode", "main_gpu", "tensor_split", "use_mlock", "offload_kqv", "flash_attn", "last_n_tokens_size",
-    "verbose", "n_ubatch", "op_offload", "swa_full", "no_perf"))
-_GGML_TYPES = {0: "f32", 1: "f16", 2: "q4_0", 8: "q8_0", 30: "bf16", 133: "q6_0"}
-_RANDOM_SEED = 0xFFFFFFFF
 
 
 class LlamaState(NamedTuple):
@@ -35,22 +27,25 @@ class LlamaState(NamedTuple):
 
 class Llama:
     """Takes the arguments of llama-cpp-python's class and answers its main calls. What would change the text but isn't
-    there (grammar, LoRA, a draft model, infill) raises UnsupportedError; so do unknown arguments a TypeError."""
+    there (grammar, LoRA, a draft model, infill) raises UnsupportedError."""
 
-    def __init__(self, model_path: str, *, n_ctx: int = 512, n_batch: int = 512, n_threads: Optional[int] = None,
-                 n_threads_batch: Optional[int] = None, seed: int = _RANDOM_SEED, logits_all: bool = False, embedding: bool = False,
-                 use_mmap: bool = True, kv_overrides: Optional[Mapping[str, Union[bool, int, float, str]]] = None,
+    def __init__(self, model_path: str, *, n_ctx: int = 512, n_batch: int = 512, n_ubatch: int = 512,
+                 n_threads: Optional[int] = None, n_threads_batch: Optional[int] = None, seed: int = RANDOM_SEED, logits_all: bool = False, embedding: bool = False,
+                 pooling_type: int = -1, use_mmap: bool = True, kv_overrides: Optional[Mapping[str, Union[bool, int, float, str]]] = None,
                  type_k: Union[int, str, CacheType] = "f16", type_v: Union[int, str, CacheType] = "f16", **others: Any) -> None:
         for name, value in others.items():
-            if name not in _WITHOUT_EFFECT and value is not None:
+            if name not in WITHOUT_EFFECT and value is not None:
                 raise UnsupportedError(f"mla.compat.Llama has no argument {name}")
         overrides = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (kv_overrides or {}).items()}
         self.model_path = model_path
         self._model = Model.load(model_path, use_mmap=use_mmap, overrides=overrides)
         self._n_ctx = n_ctx or self._model.info.n_ctx_train
-        self._context = Context(self._model, n_ctx=self._n_ctx, n_ubatch=n_batch, n_threads=n_threads or 0,
-                                n_threads_batch=n_threads_batch or 0, cache_type_k=_cache_type(type_k), cache_type_v=_cache_type(type_v))
+        self._context = Context(self._model, n_ctx=self._n_ctx, n_ubatch=min(n_batch, n_ubatch), n_threads=n_threads or 0,
+                                n_threads_batch=n_threads_batch or 0, cache_type_k=cache_type(type_k), cache_type_v=cache_type(type_v))
         self._logits_all = logits_all
+        if pooling_type not in POOLINGS:
+            raise UnsupportedError(f"pooling type {pooling_type}: use one of {POOLINGS}")
+        self._pooling = POOLINGS[pooling_type]
         self._seed = seed
         self._input_ids: List[int] = []
         self._last: Optional[Logits] = None  # logits behind the last of them
@@ -66,13 +61,13 @@ class Llama:
         return self._model.tokenizer.decode_bytes(tokens, show_special=special)
 
     def token_bos(self) -> int:
-        return _or_none(self._model.tokenizer.bos)
+        return or_none(self._model.tokenizer.bos)
 
     def token_eos(self) -> int:
-        return _or_none(self._model.tokenizer.eos)
+        return or_none(self._model.tokenizer.eos)
 
     def token_nl(self) -> int:
-        return _or_none(self._model.tokenizer.find(b"\n"))
+        return or_none(self._model.tokenizer.find(b"\n"))
 
     def n_ctx(self) -> int:
         return self._n_ctx
@@ -162,6 +157,20 @@ class Llama:
             self._context.kv.seq_rm(0)
         self._input_ids, self._last = state.input_ids.tolist(), state.logits
 
+    # ---- Embeddings ----
+
+    def embed(self, input: Union[str, Sequence[str]], normalize: bool = False) -> List[Any]:
+        """A vector for each text, or, as long as pooling_type is none, the vectors of its tokens."""
+        texts = [input] if isinstance(input, str) else list(input)
+        vectors = [self._context.embed(text, pooling=self._pooling, normalize=normalize).tolist() for text in texts]
+        return vectors[0] if isinstance(input, str) else vectors
+
+    def create_embedding(self, input: Union[str, Sequence[str]], model: Optional[str] = None) -> Response:
+        texts = [input] if isinstance(input, str) else list(input)
+        data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(self.embed(texts))]
+        n = sum(len(self._model.tokenizer.encode(text)) for text in texts)
+        return {"object": "list", "data": data, "model": model or self.model_path, "usage": {"prompt_tokens": n, "total_tokens": n}}
+
     # ---- Completions ----
 
     def create_completion(self, prompt: Union[str, Sequence[int]], suffix: Optional[str] = None, max_tokens: Optional[int] = 16,
@@ -173,7 +182,7 @@ class Llama:
                           logits_processor: Optional[LogitsProcessor] = None, logit_bias: Optional[Mapping[Any, float]] = None,
                           **others: Any) -> Union[Response, Iterator[Response]]:
         """OpenAI's text completion; with stream=True, its chunks."""
-        _refuse({"suffix": suffix, **others})
+        refuse({"suffix": suffix, **others})
         tokens = self._model.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
         observer = LogProbs(self._context, logprobs) if logprobs is not None else None
         generation = self._generation(tokens, locals(), max_tokens, stop, logits_processor, observer)
@@ -193,7 +202,7 @@ class Llama:
                                logit_bias: Optional[Mapping[Any, float]] = None,
                                **others: Any) -> Union[Response, Iterator[Response]]:
         """OpenAI's chat completion, by the model's own template; with stream=True, its chunks."""
-        _refuse(others)
+        refuse(others)
         template = self._model.chat_template
         if template is None:
             raise UnsupportedError(f"{self.model_path} has no chat template")
@@ -235,11 +244,11 @@ class Llama:
         seed = arguments.get("seed")
         seed = self._seed if seed is None else seed
         # Another draw for each position, also where each token has a sampler of its own.
-        options["seed"] = secrets.randbits(64) if seed in (_RANDOM_SEED, -1) else seed + len(seen)
+        options["seed"] = secrets.randbits(64) if seed in (RANDOM_SEED, -1) else seed + len(seen)
         options["mirostat"] = arguments["mirostat_mode"]
         options["logit_bias"] = {int(token): bias for token, bias in (arguments.get("logit_bias") or {}).items()}
         if processor:
-            options["mask"] = _mask(processor, seen)
+            options["mask"] = mask_of(processor, seen)
         return Sampler(**options)
 
     def close(self) -> None:
@@ -251,32 +260,3 @@ class Llama:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _or_none(token: Optional[int]) -> int:
-    return -1 if token is None else token
-
-
-def _cache_type(value: Union[int, str, CacheType]) -> Union[str, CacheType]:
-    """A cache type by its name or ggml's number, which llama-cpp-python takes."""
-    if isinstance(value, (str, CacheType)):
-        return value
-    if value not in _GGML_TYPES:
-        raise UnsupportedError(f"cache type {value}: use one of {_GGML_TYPES}")
-    return _GGML_TYPES[value]
-
-
-def _refuse(others: Mapping[str, Any]) -> None:
-    for name, value in others.items():
-        if value not in (None, False, [], 1.0):  # tfs_z=1.0 is off
-            raise UnsupportedError(f"mla.compat.Llama has no argument {name}")
-
-
-def _mask(processor: LogitsProcessor, seen: List[int]) -> Callable[[Logits], None]:
-    processors = processor if isinstance(processor, (list, tuple)) else [processor]
-
-    def mask(logits: Logits) -> None:
-        for process in processors:
-            logits[:] = process(np.array(seen, np.int32), logits)
-
-    return mask
