@@ -52,16 +52,25 @@ class Context {
   /// Logits of the last row that asked for them.
   std::span<const float> logits() const;
 
+  /// What the model makes of row i of the last batch: the normalised state behind the last layer, [n_embd], which the output matrix would turn
+  /// into logits. Valid until the next decode(). Throws invalid_argument if Batch::keep_embedding didn't ask for it.
+  std::span<const float> embedding(int i) const;
+
   const std::shared_ptr<const Model>& model() const noexcept;
   KvCache& cache() noexcept;
   const ContextOptions& options() const noexcept;
   int n_threads() const noexcept;        ///< that compute one token at a time
   int n_threads_batch() const noexcept;  ///< that compute several
 
+  /// Memory that this context holds now, in bytes: activations, scratch of its threads, logits and embeddings. Not its cache's.
+  std::uint64_t bytes() const noexcept;
+
   /// Where the time of decode() went since the context was made or reset_op_timings(): operations that ran, in the order of
-  /// the forward pass; their seconds add up to the time spent computing. Empty without ContextOptions::time_ops.
+  /// the forward pass; their seconds add up to the time spent computing. Empty without ContextOptions::time_ops
+  /// or time_ops(true).
   std::vector<OpTiming> op_timings() const;
   void reset_op_timings() noexcept;
+  void time_ops(bool on);  ///< from the next decode() on; as ContextOptions::time_ops
 
   /// Makes a running decode() stop with Status::aborted within 200 ms; from any thread. Without effect on later calls.
   void abort() noexcept;

@@ -49,7 +49,7 @@ std::size_t Forward::scratch_floats(const model::LoadedModel& model, int n_ubatc
                   attention::Attention::scratch_floats(model.config.shape, n_ubatch));
 }
 
-void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor) {
+void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, float* embeddings, platform::Executor& executor) {
   executor.ops().start();
   rope_.angles(ubatch.positions, cosines_, sines_);
   executor.ops().lap(Op::rope);
@@ -59,7 +59,7 @@ void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, pla
     attention_block(w, layer, ubatch, cache, executor);
     feed_forward_block(w, layer, ubatch.n_tokens(), executor);
   }
-  output(ubatch, logits, executor);
+  output(ubatch, logits, embeddings, executor);
 }
 
 // y = w · x for n tokens, rows of x and y as wide as the matrix.
@@ -189,11 +189,18 @@ void Forward::feed_forward_block(const model::LayerWeights& w, int layer, int n_
   if (c.has_experts(layer)) experts_->run(w.experts, normed_, n_tokens, residual_, executor);
 }
 
-void Forward::output(const Ubatch& ubatch, float* logits, platform::Executor& executor) {
-  const std::int64_t n_embd = model_.config.n_embd, n = static_cast<std::int64_t>(ubatch.logit_rows.size());
-  for (std::int64_t i = 0; i < n; ++i)
-    kernels::rms_norm(residual_ + ubatch.logit_rows[static_cast<std::size_t>(i)] * n_embd, model_.output_norm, model_.config.rms_eps,
-                      normed_ + i * n_embd, n_embd);
+void Forward::normed_rows(std::span<const int> rows, float* out) const {
+  const std::int64_t n_embd = model_.config.n_embd;
+  for (const int row : rows) {
+    kernels::rms_norm(residual_ + row * n_embd, model_.output_norm, model_.config.rms_eps, out, n_embd);
+    out += n_embd;
+  }
+}
+
+void Forward::output(const Ubatch& ubatch, float* logits, float* embeddings, platform::Executor& executor) {
+  const auto n = static_cast<std::int64_t>(ubatch.logit_rows.size());
+  normed_rows(ubatch.embedding_rows, embeddings);
+  normed_rows(ubatch.logit_rows, normed_);
   executor.ops().lap(Op::norm);
   multiply(normed_, n, model_.output, logits, executor);
   if (n > 0) executor.ops().lap(Op::output, work_of(model_.output, n));

@@ -52,6 +52,8 @@ struct LoadedModel {
 
 /// A GGUF file, or a Hugging Face folder. Throws Error that names the file and the key or tensor; nothing is left behind.
 LoadedModel load_path(const std::string& path, const ModelOptions& options);
+/// A GGUF file behind an open descriptor, which may be closed then.
+LoadedModel load_descriptor(int descriptor, const ModelOptions& options);
 /// A GGUF file in memory that outlives the result.
 LoadedModel load_memory(std::span<const std::byte> bytes, const ModelOptions& options);
 

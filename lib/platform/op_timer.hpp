@@ -45,6 +45,7 @@ class OpTimer {
  public:
   /// `n_threads`: the largest number of threads that a parallel operation has.
   void enable(int n_threads);
+  void disable() noexcept { threads_.clear(); }
   bool enabled() const noexcept { return !threads_.empty(); }
   /// Threads that parallel operations have from now on: at least 1, at most what enable() was told.
   void set_threads(int n_threads) noexcept { n_threads_ = n_threads; }
