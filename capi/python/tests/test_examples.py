@@ -30,6 +30,13 @@ def test_generate_says_what_is_wrong() -> None:
     assert result.returncode == 1 and b"/none.gguf" in result.stderr and b"Traceback" not in result.stderr
 
 
+def test_embeddings(model: mla.Model) -> None:
+    lines = run(str(ROOT / "examples/embeddings.py"), mla.demo_model(), "The captain of the ship", "The captain of a ship",
+                "Her sister was married").splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["The captain of a ship", "Her sister was married"]
+    assert 1 > float(lines[0].split()[0]) > float(lines[1].split()[0])
+
+
 def test_the_demo_text() -> None:
     assert run("-m", "mla", "-n", "20").startswith("In the beginning")
 
