@@ -231,3 +231,14 @@ def test_memory_need(model: mla.Model, ids: List[int]) -> None:
         assert 0 < context.bytes <= need.context * 1.1
     with pytest.raises(mla.NotFoundError):
         mla.Context.memory_need("/none.gguf")
+
+
+def test_op_timings(context: mla.Context, ids: List[int]) -> None:
+    context.decode(ids[:8])
+    assert context.op_timings() == []
+    context.time_ops()
+    context.decode(ids[8:16])
+    timings = context.op_timings()
+    assert len({entry.name for entry in timings}) == len(timings) > 5 and all(entry.seconds >= 0 and entry.calls for entry in timings)
+    context.reset_op_timings()
+    assert context.op_timings() == []

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import List
+import time
+from typing import Any, List
 
 import pytest
 
@@ -33,18 +34,41 @@ def test_ctrl_c_aborts_a_long_prompt_and_leaves_the_cache_as_it_was(model: mla.M
 
 def test_ctrl_c_ends_a_generation(model: mla.Model) -> None:
     with mla.Context(model, n_ctx=1 << 14) as context:
-        generation = context.generate("And", max_tokens=None, seed=1, stream=True, logit_bias={model.tokenizer.eos or 0: -float("inf")})
-        timer = interrupt_after(0.3)
-        pieces = []
-        with pytest.raises(KeyboardInterrupt):
-            for piece in generation:
-                pieces.append(piece)
-        timer.join()
-        assert pieces and generation.finish_reason is None
-        # It goes on where it was stopped.
-        n = len(generation.tokens)
-        next(generation)
-        assert len(generation.tokens) > n
+        options: Any = dict(max_tokens=3000, temperature=0.0, logit_bias={model.tokenizer.eos or 0: -float("inf")})
+        generation = context.generate("And", stream=True, **options)
+        timers = [interrupt_after(0.02 * n) for n in range(1, 9)]
+        n_interrupts = 0
+        while True:  # it goes on where it was stopped
+            try:
+                for _ in generation:
+                    pass
+                for timer in timers:
+                    timer.join()
+                time.sleep(0.1)  # the last handler
+                break
+            except KeyboardInterrupt:
+                n_interrupts += 1
+        assert n_interrupts > 1
+        context.kv.clear()
+        assert generation.text == context.generate("And", **options)
+
+
+def test_ctrl_c_ends_an_async_for() -> None:
+    script = """if True:
+        import asyncio, mla, os, signal, threading
+        model = mla.Model.load(mla.demo_model())
+        context = mla.Context(model, n_ctx=1 << 15)
+        async def main():
+            threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            async for piece in context.generate([5] * 30000, stream=True):
+                pass
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("interrupted with", context.kv.seq_len(0), "rows")
+        """
+    result = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    assert result.stdout == b"interrupted with 0 rows\n"
 
 
 def test_ctrl_c_stops_a_load() -> None:

@@ -2,14 +2,14 @@
 
 import ctypes
 import weakref
-from ctypes import byref, c_void_p, sizeof
+from ctypes import byref, c_size_t, c_void_p, sizeof
 from typing import TYPE_CHECKING, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _abi, _interrupt
-from ._library import Handle, Owner, check, failure, lib, new, path_bytes
+from ._library import Handle, Owner, check, failure, lib, new, path_bytes, taken_bytes
 from .batch import Batch, Flags
 from .errors import Error, InvalidArgumentError
 from .kv_cache import KvCache, Path
@@ -29,6 +29,16 @@ def _options(attention: Union[AttentionMode, str], n_ctx: int, n_ubatch: int, ca
         struct_size=sizeof(_abi.mla_context_options), attention=parse(AttentionMode, attention, "attention"), n_ctx=n_ctx,
         n_ubatch=n_ubatch, cache_type_k=parse(CacheType, cache_type_k, "cache_type_k"),
         cache_type_v=parse(CacheType, cache_type_v, "cache_type_v"), n_threads=n_threads, n_threads_batch=n_threads_batch)
+
+
+class OpTiming(NamedTuple):
+    """Totals of one operation over all layers and calls of decode()."""
+
+    name: str
+    seconds: float
+    calls: int
+    bytes: int  #: of weights read, or of cache rows read or written
+    operations: int  #: two for each multiply-add of a matrix product
 
 
 class MemoryNeed(NamedTuple):
@@ -91,8 +101,8 @@ class Context(Owner, Writer):
 
         tokens [n], or embeddings [n, n_embd] in their place. positions [n]: left out, each row follows the last one of its
         sequence. sequences: one for all rows, or [n]; 0 when left out. logits: True for all rows, False for none, or [n];
-        left out, for the last row. keep_embedding: likewise, for embedding(). If it fails, or is interrupted with Ctrl-C, the cache
-        is as it was and there are no logits.
+        left out, for the last row. keep_embedding: likewise, for embedding(). If it fails, the cache is as it was and there are no
+        logits. So it is after Ctrl-C; but a single row is computed to its end first, and then is in the cache.
         """
         batch = Batch(self.model.info.n_embd, tokens, embeddings, positions, sequences, logits, keep_embedding)
         self._run(batch.struct, batch.n_logits, batch.n_embeddings)
@@ -171,6 +181,20 @@ class Context(Owner, Writer):
     def abort(self) -> None:
         """Makes a running decode() raise AbortedError within 200 ms; from any thread. Without effect on later calls."""
         check(lib.mla_context_abort(self.handle.pointer))
+
+    def time_ops(self, on: bool = True) -> None:
+        """Keeps op_timings() from the next decode() on, which costs some clock reads per layer."""
+        check(lib.mla_context_time_ops(self.handle.pointer, on))
+
+    def op_timings(self) -> List[OpTiming]:
+        """Where the time of decode() went since time_ops() or reset_op_timings(). What there is may change with any version."""
+        out, n = c_void_p(), c_size_t()
+        check(lib.mla_context_op_timings(byref(out), byref(n), self.handle.pointer))
+        entries = (_abi.mla_op_timing * n.value).from_buffer_copy(taken_bytes(out, n.value * sizeof(_abi.mla_op_timing)))
+        return [OpTiming((e.name or b"").decode(), e.seconds, e.calls, e.bytes, e.operations) for e in entries]
+
+    def reset_op_timings(self) -> None:
+        check(lib.mla_context_reset_op_timings(self.handle.pointer))
 
     @property
     def bytes(self) -> int:

@@ -47,7 +47,8 @@ class StopFilter:
 
 class Generation(Iterator[str], AsyncIterator[str]):
     """The pieces of a text as they are written: `for piece in generation`, or `async for`. Ctrl-C, or cancelling the task that
-    waits for a piece, stops the computation; leaving the loop early is fine. Also a context manager: close() at its end.
+    waits for a piece, stops the computation, and the loop may be taken up again; leaving it early is fine. Also a context manager:
+    close() at its end.
 
     Afterwards, or between pieces: `tokens` that were generated, `text` so far, `n_prompt` tokens of the prompt, of which
     `n_cached` were in the cache, and `finish_reason`: None while it goes on, "stop" (the model's end, or a stop string) or
@@ -65,7 +66,6 @@ class Generation(Iterator[str], AsyncIterator[str]):
         self._filter = StopFilter(stop)
         self._tokenizer = context.model.tokenizer
         self._stream = self._tokenizer.stream()
-        self._pending: Optional[int] = None
         self._pieces: List[str] = []
         self.tokens: List[int] = []
         self.n_prompt, self.n_cached = len(prompt), 0
@@ -100,7 +100,7 @@ class Generation(Iterator[str], AsyncIterator[str]):
         try:
             self._compute()
         except CacheFullError:
-            if self._pending is None:
+            if not self.tokens:
                 raise
             return self._finish("length")
         token = self._sampler.sample_at(self._context.logits_address(), self._context.model.info.n_vocab)
@@ -110,7 +110,6 @@ class Generation(Iterator[str], AsyncIterator[str]):
             self._on_token(token)
         self._sampler.accept(token)
         self.tokens.append(token)
-        self._pending = token
         self._left -= 1
         text = self._filter.push(self._stream.push(token))
         if self._filter.stopped:
@@ -118,11 +117,14 @@ class Generation(Iterator[str], AsyncIterator[str]):
         return text + self._finish("length") if self._left == 0 else text
 
     def _compute(self) -> None:
-        if self._pending is not None:
-            self._context.decode_next(self._pending)
+        """Logits behind the last token. An exception of a signal handler may come once the work is done, so the cache tells if it is."""
+        if self.tokens:
+            if self._context.kv.seq_len(0) < self.n_prompt + len(self.tokens):
+                self._context.decode_next(self.tokens[-1])
             return
         self.n_cached = self._context.kv.reuse_prefix(0, self._prompt[:-1])
         self._context.decode(self._prompt[self.n_cached:])
+        self._sampler.reset()
         for token in self._prompt:
             self._sampler.accept(token)
 

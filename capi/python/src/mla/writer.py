@@ -36,7 +36,8 @@ class Writer:
         """Continues a text (or token ids): to max_tokens (None: no bound), one of the strings `stop`, the model's own end or that
         of the context. `options` are those of Sampler; without a seed, it is another one each time.
 
-        stream=True returns an iterator of the pieces. What the cache holds of the prompt is not computed again.
+        stream=True returns an iterator of the pieces. Prompt and text become sequence 0 of the context's cache; what the cache holds of
+        the prompt is not computed again.
         """
         return self._write(lambda model: model.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt),
                            max_tokens, stop, stream, options)
