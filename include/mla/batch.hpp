@@ -20,11 +20,12 @@ struct Batch {
   void clear() noexcept {
     tokens.clear(), embeddings.clear(), positions.clear(), sequences.clear(), logits.clear(), keep_embedding.clear();
   }
-  void add(Token token, Position position, SequenceId sequence = 0, bool want_logits = false) {
+  void add(Token token, Position position, SequenceId sequence = 0, bool want_logits = false, bool want_embedding = false) {
     tokens.push_back(token);
     positions.push_back(position);
     sequences.push_back(sequence);
     logits.push_back(want_logits);
+    keep_embedding.push_back(want_embedding);
   }
   /// `tokens` at position, position + 1, …, with the logits of the last one.
   static Batch of(const std::vector<Token>& tokens, Position position = 0, SequenceId sequence = 0) {
