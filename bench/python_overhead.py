@@ -1,9 +1,9 @@
 """What package mla costs at generation: its loop and that of C++ (mla-bench-generation), in turns, on the same model.
 
-    python bench/python_overhead.py build/bin/mla-bench-generation [-m MODEL] [-n 64] [-r 15]
+    python bench/python_overhead.py build/bin/mla-bench-generation [-m MODEL] [-n 64] [-r 24] [-t 2]
 
-Package mla and mla-bench-generation must be of the same build (MLA_LIBRARY=build/lib/libmla.so.0). Weights are used where the file
-maps them, so that both processes share them.
+Two processes of C++ take part, so that their difference says what the measurement is worth. Package mla and the program must be of the same
+build (MLA_LIBRARY=build/lib/libmla.so.0). Weights are used where the file maps them: the processes share them.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import subprocess
 import time
 
 import mla
-
 
 PROMPT = [0, 11, 12, 13]
 
@@ -44,37 +43,42 @@ def seconds_on_ids(context, n_predict):
     return time.perf_counter() - start
 
 
+def cpp_loop(flags):
+    """A function that runs the loop of C++ in a process of its own."""
+    command = [flags.program, "-m", flags.model, "-n", str(flags.n_predict), "--no-repack"]
+    command += ["-t", str(flags.threads)] if flags.threads else []
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def seconds():
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    return seconds
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="build/bin/mla-bench-generation")
     parser.add_argument("-m", "--model", default=mla.demo_model())
     parser.add_argument("-n", "--n-predict", type=int, default=64)
-    parser.add_argument("-r", "--repetitions", type=int, default=15)
+    parser.add_argument("-r", "--repetitions", type=int, default=24)
     parser.add_argument("-t", "--threads", type=int, default=0)
     flags = parser.parse_args()
-    command = [flags.program, "-m", flags.model, "-n", str(flags.n_predict), "--no-repack", "-t", str(flags.threads)]
-    cpp = subprocess.Popen(command if flags.threads else command[:-2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     context = mla.Context(mla.Model.load(flags.model, repack="never"), n_threads=flags.threads)
-
-    def cpp_seconds():
-        cpp.stdin.write("\n")
-        cpp.stdin.flush()
-        return float(cpp.stdout.readline())
-
-    cpp_seconds(), python_seconds(context, flags.n_predict)  # pages of the file, caches
-    pairs = []
+    loops = [cpp_loop(flags), cpp_loop(flags), lambda: python_seconds(context, flags.n_predict)]
+    for loop in loops:
+        loop()  # pages of the file, caches
+    turns = []
     for turn in range(flags.repetitions):
-        if turn % 2:
-            python = python_seconds(context, flags.n_predict)
-            pairs.append((cpp_seconds(), python))
-        else:
-            pairs.append((cpp_seconds(), python_seconds(context, flags.n_predict)))
-    cpp.stdin.close()
-    per_token = [[1e6 * seconds / flags.n_predict for seconds in column] for column in zip(*pairs)]
-    for name, values in zip(("C++", "Python"), per_token):
-        print(f"{name:6} {statistics.median(values):10.1f} µs a token (median of {len(values)}; {min(values):.1f} to {max(values):.1f})")
-    ratio = statistics.median(p / c for c, p in pairs)
-    print(f"ratio  {ratio:10.4f} (median of the pairs); {statistics.median(p - c for c, p in zip(*per_token)):.1f} µs a token more")
+        seconds = [0.0] * 3
+        for k in range(3):
+            seconds[(turn + k) % 3] = loops[(turn + k) % 3]()
+        turns.append([1e6 * s / flags.n_predict for s in seconds])
+    for name, values in zip(("C++", "C++", "Python"), zip(*turns)):
+        ratio = statistics.median(value / turn[0] for value, turn in zip(values, turns))
+        print(f"{name:6} {statistics.median(values):10.1f} µs a token (median of {len(values)}; {min(values):.1f} to {max(values):.1f}), "
+              f"{ratio:.4f} of the first")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Generation(Iterator[str], AsyncIterator[str]):
         self._tokenizer = context.model.tokenizer
         self._stream = self._tokenizer.stream()
         self._pieces: List[str] = []
+        self._stopped = False  # by an exception, in the middle of a step
         self.tokens: List[int] = []
         self.n_prompt, self.n_cached = len(prompt), 0
         self.finish_reason: "Optional[Literal['stop', 'length']]" = None if self._left else "length"
@@ -88,7 +89,12 @@ class Generation(Iterator[str], AsyncIterator[str]):
 
     def _next(self) -> Optional[str]:
         while self.finish_reason is None:
-            piece = self._advance()
+            try:
+                piece = self._advance()
+            except BaseException:
+                self._stopped = True
+                raise
+            self._stopped = False
             if piece:
                 self._pieces.append(piece)
                 return piece
@@ -117,9 +123,9 @@ class Generation(Iterator[str], AsyncIterator[str]):
         return text + self._finish("length") if self._left == 0 else text
 
     def _compute(self) -> None:
-        """Logits behind the last token. An exception of a signal handler may come once the work is done, so the cache tells if it is."""
+        """Logits behind the last token. An exception of a signal handler may have come once this was done: the cache tells."""
         if self.tokens:
-            if self._context.kv.seq_len(0) < self.n_prompt + len(self.tokens):
+            if not (self._stopped and self._context.kv.seq_len(0) == self.n_prompt + len(self.tokens)):
                 self._context.decode_next(self.tokens[-1])
             return
         self.n_cached = self._context.kv.reuse_prefix(0, self._prompt[:-1])
