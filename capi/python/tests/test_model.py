@@ -3,6 +3,7 @@ import logging
 import mmap
 import os
 import re
+import weakref
 from pathlib import Path
 from typing import Any, List, Tuple
 
@@ -166,3 +167,20 @@ def test_embedding_leaves_a_contexts_own_text_alone(model: mla.Model, ids: List[
         context.decode(ids[:20])
         context.embed("something else")
         assert context.kv.seq_len(0) == 20 and context.kv.n_pages_used == 1
+
+
+def test_a_model_goes_with_its_last_user() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        model = mla.Model.load(mla.demo_model())
+        context = mla.Context(model)
+        model.generate("And", max_tokens=3)
+        "".join(model.generate("And", max_tokens=3, stream=True))
+        context.generate("And", max_tokens=3)
+        model.embed("And")
+        handles = [weakref.ref(model.handle), weakref.ref(context.handle)]
+        del model, context
+        assert [handle() for handle in handles] == [None, None]
+    finally:
+        gc.enable()

@@ -117,12 +117,14 @@ class Model(Owner, Writer):
     def _open(self) -> Tuple[Context, Callable[[], None]]:
         self.handle  # raises if the model was closed
         with self._lock:
-            context = self._idle.pop() if self._idle else None
-        context = context or Context(self, n_ctx=self.info.n_ctx_train)
+            idle = self._idle.pop() if self._idle else None
+        context = idle or Context(self, n_ctx=self.info.n_ctx_train)
+        context.model = self
 
-        def give_back(context: Context = context) -> None:
+        def give_back() -> None:
             with self._lock:
                 if not self._idle and not self.closed:
+                    del context.model  # a ring would keep both until the garbage collector comes by
                     self._idle.append(context)
 
         return context, give_back
