@@ -7,6 +7,7 @@ this small reader; what it doesn't understand ends it with the line.
 import argparse
 import re
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from keyword import iskeyword
 from pathlib import Path
@@ -134,29 +135,51 @@ def read(headers: List[str]) -> Header:
     return header
 
 
-BANNER = '"""The C interface as ctypes sees it. Made from include/mla/*.h by bind.py: don\'t edit."""\n'
+BANNER = '"""The C interface as ctypes sees it. Made from include/mla/*.h by bind.py: don\'t edit."""\n\n'
+
+LOADER = '''
+
+class Library(CDLL):
+    """The functions of the library file, each with its types."""
+
+    def __init__(self, path, mode):
+        super().__init__(path, mode=mode)
+        for name, (result, arguments) in FUNCTIONS.items():
+            function = getattr(self, name)
+            function.restype = result
+            function.argtypes = arguments
+'''
+
+
+def result_type(h: Header, declared: str) -> str:
+    return "None" if declared == "void" else h.ctype(declared, False)
 
 
 def module(h: Header) -> str:
-    out = [BANNER, "from ctypes import (CDLL, CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_size_t,",
-           "                    c_uint8, c_uint32, c_uint64, c_void_p)", ""]
-    out += [f"{name} = {value}" for name, value in h.constants] + [""]
+    out = [f"{name} = {value}" for name, value in h.constants] + [""]
     for name, (result, arguments) in h.callbacks.items():
-        kinds = [h.ctype(result, False) if result != "void" else "None"] + [h.ctype(kind, False) for kind in arguments]
+        kinds = [result_type(h, result)] + [h.ctype(kind, False) for kind in arguments]
         out.append(f"{name} = CFUNCTYPE({', '.join(kinds)})")
     for name, fields in h.structs.items():
         out += ["", "", f"class {name}(Structure):", "    _fields_ = ["]
         out += [f'        ("{field_name}", {h.ctype(kind, False)}),' for kind, field_name in fields] + ["    ]"]
     out += ["", "", "FUNCTIONS = {"]
     for name, (result, takes) in h.functions.items():
-        kinds = ", ".join(h.ctype(kind, True) for kind, _ in takes)
-        out.append(f'    "{name}": ({h.ctype(result, False) if result != "void" else "None"}, [{kinds}]),')
-    out += ["}", "", "", "class Library(CDLL):", '    """The functions of the library file, each with its types."""', "",
-            "    def __init__(self, path, mode):", "        super().__init__(path, mode=mode)",
-            "        for name, (result, arguments) in FUNCTIONS.items():", "            function = getattr(self, name)",
-            "            function.restype = result", "            function.argtypes = arguments", ""]
-    return "\n".join(out)
+        kinds = [h.ctype(kind, True) for kind, _ in takes]
+        out.append(f'    "{name}": ({result_type(h, result)}, [{", ".join(kinds)}]),')
+    body = "\n".join(out + ["}", LOADER])
+    names = sorted(set(re.findall(r"\b(?:CDLL|CFUNCTYPE|POINTER|Structure|c_[a-z0-9_]+)\b", body)))
+    imports = textwrap.fill(", ".join(names), 110, initial_indent="from ctypes import (", subsequent_indent=" " * 20)
+    return f"{BANNER}{imports})\n\n{body}"
 
+
+STUB_HEAD = BANNER + """from ctypes import CDLL, Structure
+from typing import Any, Dict, List, Optional, Tuple
+
+Pointer = Any  # what ctypes takes for a pointer: byref(), an array, an address, a callback, None
+Bytes = bytes  # fields have this name
+
+"""
 
 PYTHON = {"c_char_p": "Optional[Bytes]", "c_float": "float", "c_double": "float", "None": "None"}
 
@@ -168,20 +191,19 @@ def python_type(ctype: str) -> str:
 
 
 def stub(h: Header) -> str:
-    out = [BANNER, "from ctypes import CDLL, Structure", "from typing import Any, Dict, List, Optional, Tuple", "",
-           "Pointer = Any  # what ctypes takes for a pointer: byref(), an array, an address, a callback, None", "Bytes = bytes  # fields have this name", ""]
-    out += [f"{name}: int" for name, _ in h.constants] + [""]
+    out = [f"{name}: int" for name, _ in h.constants] + [""]
     out += [f"{name}: Any" for name in h.callbacks]
     for name, fields in h.structs.items():
-        typed = [(field_name, python_type(h.ctype(kind, False))) for kind, field_name in fields]
-        out += ["", f"class {name}(Structure):"] + [f"    {field_name}: {kind}" for field_name, kind in typed]
-        out.append(f"    def __init__(self, {', '.join(f'{field_name}: {kind} = ...' for field_name, kind in typed)}) -> None: ...")
-    out += ["", "FUNCTIONS: Dict[str, Tuple[Any, List[Any]]]", "", "class Library(CDLL):", "    def __init__(self, path: str, mode: int) -> None: ..."]
+        typed = [f"{field_name}: {python_type(h.ctype(kind, False))}" for kind, field_name in fields]
+        out += ["", f"class {name}(Structure):"] + [f"    {field}" for field in typed]
+        out.append(f"    def __init__(self, {', '.join(f'{field} = ...' for field in typed)}) -> None: ...")
+    out += ["", "FUNCTIONS: Dict[str, Tuple[Any, List[Any]]]", "", "class Library(CDLL):"]
+    out.append("    def __init__(self, path: str, mode: int) -> None: ...")
     for name, (result, takes) in h.functions.items():
-        typed_takes = "".join(f", {argument}{'_' * iskeyword(argument)}: {python_type(h.ctype(kind, True))}" for kind, argument in takes)
-        result_type = python_type(h.ctype(result, False)) if result != "void" else "None"
-        out.append(f"    def {name}(self{typed_takes}{', /' if takes else ''}) -> {result_type}: ...")
-    return "\n".join(out) + "\n"
+        typed = [f"{argument}{'_' * iskeyword(argument)}: {python_type(h.ctype(kind, True))}" for kind, argument in takes]
+        arguments = ", ".join(["self"] + typed + (["/"] if typed else []))
+        out.append(f"    def {name}({arguments}) -> {python_type(result_type(h, result))}: ...")
+    return STUB_HEAD + "\n".join(out) + "\n"
 
 
 def generated() -> Dict[Path, str]:

@@ -15,7 +15,8 @@ def test_text_is_what_the_cpp_program_writes(model: mla.Model) -> None:
     program = os.environ.get("MLA_RUN")
     if not program:
         pytest.skip("MLA_RUN does not name mla-run: its text was not compared")
-    cases: List[Tuple[str, Any]] = [("--seed 7", {"seed": 7}), ("--temp 0 --repeat-penalty 1.3", {"temperature": 0.0, "repeat_penalty": 1.3}),
+    cases: List[Tuple[str, Any]] = [("--seed 7", {"seed": 7}),
+                                    ("--temp 0 --repeat-penalty 1.3", {"temperature": 0.0, "repeat_penalty": 1.3}),
                                     ("--seed 3 --top-k 0 --top-p 1 --min-p 0", {"seed": 3, "top_k": 0, "top_p": 1.0, "min_p": 0.0}),
                                     ("--seed 9 --mirostat 2", {"seed": 9, "mirostat": 2})]
     for flags, options in cases:

@@ -1,7 +1,7 @@
 """The C interface as ctypes sees it. Made from include/mla/*.h by bind.py: don't edit."""
 
-from ctypes import (CDLL, CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_size_t,
-                    c_uint8, c_uint32, c_uint64, c_void_p)
+from ctypes import (CDLL, CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32,
+                    c_size_t, c_uint32, c_uint64, c_void_p)
 
 MLA_OK = 0
 MLA_INVALID_ARGUMENT = 1

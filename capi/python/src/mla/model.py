@@ -14,7 +14,7 @@ from . import _abi, _interrupt
 from ._library import Handle, Owner, check, failure, lib, not_ours, path_bytes
 from .chat import ChatTemplate
 from .context import Context
-from .errors import Error
+from .errors import Error, InvalidArgumentError
 from .kv_cache import Path
 from .tokenizer import Tokenizer
 from .types import Numa, RepackMode, parse
@@ -115,7 +115,8 @@ class Model(Owner, Writer):
         return shape
 
     def _open(self) -> Tuple[Context, Callable[[], None]]:
-        self.handle  # raises if the model was closed
+        if self.closed:
+            raise InvalidArgumentError("this Model was closed")
         with self._lock:
             idle = self._idle.pop() if self._idle else None
         context = idle or Context(self, n_ctx=self.info.n_ctx_train)

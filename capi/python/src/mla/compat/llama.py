@@ -1,7 +1,7 @@
 """class Llama of llama-cpp-python, over libmla."""
 
 import secrets
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,9 @@ class Llama:
     there (grammar, LoRA, a draft model, infill) raises UnsupportedError."""
 
     def __init__(self, model_path: str, *, n_ctx: int = 512, n_batch: int = 512, n_ubatch: int = 512,
-                 n_threads: Optional[int] = None, n_threads_batch: Optional[int] = None, seed: int = RANDOM_SEED, logits_all: bool = False, embedding: bool = False,
-                 pooling_type: int = -1, use_mmap: bool = True, kv_overrides: Optional[Mapping[str, Union[bool, int, float, str]]] = None,
+                 n_threads: Optional[int] = None, n_threads_batch: Optional[int] = None, seed: int = RANDOM_SEED,
+                 logits_all: bool = False, embedding: bool = False, pooling_type: int = -1, use_mmap: bool = True,
+                 kv_overrides: Optional[Mapping[str, Union[bool, int, float, str]]] = None,
                  type_k: Union[int, str, CacheType] = "f16", type_v: Union[int, str, CacheType] = "f16", **others: Any) -> None:
         for name, value in others.items():
             if name not in WITHOUT_EFFECT and value is not None:
