@@ -43,6 +43,7 @@ def test_logprobs(llama: Llama) -> None:
     expected = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
     assert data["token_logprobs"][0] == pytest.approx(expected.max(), abs=1e-2)
     assert max(data["top_logprobs"][0].values()) == data["token_logprobs"][0] and len(data["top_logprobs"][0]) == 3
+    assert data["text_offset"][:2] == [len(PROMPT), len(PROMPT) + len(data["tokens"][0])]
 
 
 def test_chat_completion(llama: Llama, model: mla.Model) -> None:
@@ -136,3 +137,23 @@ def test_embeddings(model: mla.Model) -> None:
         assert [entry["index"] for entry in response["data"]] == [0, 1] and len(response["data"][1]["embedding"]) == 256
     with Llama(mla.demo_model(), embedding=True) as llama:
         assert np.array(llama.embed("The captain")).shape == (len(llama.tokenize(b"The captain")), 256)
+
+
+def test_stopping_criteria_and_sent_tokens(llama: Llama) -> None:
+    ids = llama.tokenize(PROMPT.encode())
+    response: Any = llama(PROMPT, max_tokens=50, temperature=0.0, stopping_criteria=lambda seen, logits: len(seen) >= len(ids) + 5)
+    assert response["usage"]["completion_tokens"] == 5 and response["choices"][0]["finish_reason"] == "stop"
+    tokens = list(llama.generate(ids, temp=0.0, stopping_criteria=[lambda seen, logits: len(seen) >= len(ids) + 5]))
+    assert llama.detokenize(tokens).decode() == response["choices"][0]["text"]
+    generator = llama.generate(ids, temp=0.0)
+    first = next(generator)
+    generator.send([10, 11])
+    assert llama.eval_tokens == ids + [first, 10, 11]
+
+
+def test_control_tokens_of_a_prompt_are_tokens(llama: Llama) -> None:
+    messages = [{"role": "user", "content": "Who was Ahab?"}]
+    chat: Any = llama.create_chat_completion(messages, max_tokens=12, temperature=0.0)
+    by_hand: Any = llama("<｜User｜>Who was Ahab?<｜Assistant｜>", max_tokens=12, temperature=0.0)
+    assert by_hand["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
+    assert by_hand["usage"] == chat["usage"]

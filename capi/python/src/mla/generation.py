@@ -58,7 +58,7 @@ class Generation(Iterator[str], AsyncIterator[str]):
     _on_close: Optional[Callable[[], None]] = None
 
     def __init__(self, context: "Context", prompt: Sequence[int], sampler: Sampler, max_tokens: Optional[int] = None, stop: Stop = (),
-                 on_close: Optional[Callable[[], None]] = None, on_token: Optional[Callable[[int], None]] = None) -> None:
+                 on_close: Optional[Callable[[], None]] = None, on_token: Optional[Callable[[int], bool]] = None) -> None:
         if not len(prompt):
             raise InvalidArgumentError("the prompt is empty, and this model has no token to begin with")
         self._context, self._prompt, self._sampler = context, prompt, sampler
@@ -112,8 +112,8 @@ class Generation(Iterator[str], AsyncIterator[str]):
         token = self._sampler.sample_at(self._context.logits_address(), self._context.model.info.n_vocab)
         if self._tokenizer.is_end_of_generation(token):
             return self._finish("stop")
-        if self._on_token:
-            self._on_token(token)
+        if self._on_token and not self._on_token(token):
+            return self._finish("stop")
         self._sampler.accept(token)
         self.tokens.append(token)
         self._left -= 1

@@ -1,6 +1,6 @@
 """What llama-cpp-python's arguments mean here."""
 
-from typing import Callable, List, Mapping, Optional, Union
+from typing import Callable, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,10 @@ from ..errors import UnsupportedError
 from ..sampler import Logits
 from ..types import CacheType
 
-LogitsProcessor = Callable[[npt.NDArray[np.int32], Logits], Logits]
+Criterion = Callable[[npt.NDArray[np.int32], Logits], bool]
+StoppingCriteria = Union[Criterion, Sequence[Criterion]]
+Processor = Callable[[npt.NDArray[np.int32], Logits], Logits]
+LogitsProcessor = Union[Processor, Sequence[Processor]]
 
 # Arguments of llama-cpp-python that only say how its own engine works; they have no effect here.
 WITHOUT_EFFECT = frozenset((
@@ -40,8 +43,14 @@ def refuse(others: Mapping[str, object]) -> None:
             raise UnsupportedError(f"mla.compat.Llama has no argument {name}")
 
 
+def stops(criteria: StoppingCriteria, seen: List[int], logits: Logits) -> bool:
+    """Whether one of the criteria wants an end."""
+    several = [criteria] if callable(criteria) else criteria
+    return any(criterion(np.array(seen, np.int32), logits) for criterion in several)
+
+
 def mask_of(processor: LogitsProcessor, seen: List[int]) -> Callable[[Logits], None]:
-    processors = processor if isinstance(processor, (list, tuple)) else [processor]
+    processors = [processor] if callable(processor) else processor
 
     def mask(logits: Logits) -> None:
         for process in processors:

@@ -1,7 +1,7 @@
 """class Llama of llama-cpp-python, over libmla."""
 
 import secrets
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, Generator, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from ..generation import Generation, Stop
 from ..model import Model
 from ..sampler import Logits, Sampler
 from ..types import CacheType
-from .arguments import POOLINGS, RANDOM_SEED, WITHOUT_EFFECT, LogitsProcessor, cache_type, mask_of, or_none, refuse
+from .arguments import POOLINGS, RANDOM_SEED, WITHOUT_EFFECT, LogitsProcessor, StoppingCriteria, cache_type, mask_of, or_none, refuse, stops
 from .responses import Completion, LogProbs, Response
 
 
@@ -101,6 +101,9 @@ class Llama:
             return [row.tolist() for row in self.scores[:self.n_tokens]]
         return [] if self._last is None else [self._last.tolist()]
 
+    def set_seed(self, seed: int) -> None:
+        self._seed = seed
+
     def reset(self) -> None:
         """Forgets what was evaluated. Its rows of the cache stay, and save work when the same text comes again."""
         self._input_ids, self._last = [], None
@@ -124,13 +127,14 @@ class Llama:
         """A token to follow those that were evaluated."""
         if self._last is None:
             raise InvalidArgumentError("sample() follows eval()")
-        with self._sampler(locals(), self._input_ids, logits_processor) as sampler:
+        with self._sampler(locals(), self._input_ids) as sampler:
             for token in self._input_ids[-64:]:
                 sampler.accept(token)
             return sampler.sample(self._last)
 
-    def generate(self, tokens: Sequence[int], *, reset: bool = True, **sampling: Any) -> Iterator[int]:
-        """Tokens that follow `tokens`, without end; takes what sample() takes."""
+    def generate(self, tokens: Sequence[int], *, reset: bool = True, stopping_criteria: Optional[StoppingCriteria] = None,
+                 **sampling: Any) -> Generator[int, Optional[Sequence[int]], None]:
+        """Tokens that follow `tokens`, without end; takes what sample() takes. Tokens that are sent to it follow the last one."""
         ids = list(tokens)
         if reset:
             shared = self._shared(ids[:-1])
@@ -138,8 +142,10 @@ class Llama:
         while True:
             self.eval(ids)
             token = self.sample(**sampling)
-            yield token
-            ids = [token]
+            if stopping_criteria and self._last is not None and stops(stopping_criteria, self._input_ids, self._last):
+                return
+            sent = yield token
+            ids = [token, *(sent or ())]
 
     def _shared(self, ids: Sequence[int]) -> int:
         """Tokens at the beginning of `ids` that were evaluated already."""
@@ -162,9 +168,10 @@ class Llama:
 
     def embed(self, input: Union[str, Sequence[str]], normalize: bool = False) -> List[Any]:
         """A vector for each text, or, as long as pooling_type is none, the vectors of its tokens."""
-        texts = [input] if isinstance(input, str) else list(input)
-        vectors = [self._context.embed(text, pooling=self._pooling, normalize=normalize).tolist() for text in texts]
-        return vectors[0] if isinstance(input, str) else vectors
+        if isinstance(input, str):
+            vectors: List[Any] = self._context.embed(input, pooling=self._pooling, normalize=normalize).tolist()
+            return vectors
+        return [self.embed(text, normalize) for text in input]
 
     def create_embedding(self, input: Union[str, Sequence[str]], model: Optional[str] = None) -> Response:
         texts = [input] if isinstance(input, str) else list(input)
@@ -180,15 +187,16 @@ class Llama:
                           frequency_penalty: float = 0.0, presence_penalty: float = 0.0, repeat_penalty: float = 1.0,
                           top_k: int = 40, stream: bool = False, seed: Optional[int] = None, mirostat_mode: int = 0,
                           mirostat_tau: float = 5.0, mirostat_eta: float = 0.1, model: Optional[str] = None,
-                          logits_processor: Optional[LogitsProcessor] = None, logit_bias: Optional[Mapping[Any, float]] = None,
-                          **others: Any) -> Union[Response, Iterator[Response]]:
-        """OpenAI's text completion; with stream=True, its chunks."""
+                          stopping_criteria: Optional[StoppingCriteria] = None, logits_processor: Optional[LogitsProcessor] = None,
+                          logit_bias: Optional[Mapping[Any, float]] = None, **others: Any) -> Union[Response, Iterator[Response]]:
+        """OpenAI's text completion; with stream=True, its chunks. As in llama-cpp-python, text of the prompt that reads like a control
+        token becomes that token: text of users goes through create_chat_completion()."""
         refuse({"suffix": suffix, **others})
-        tokens = self._model.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
-        observer = LogProbs(self._context, logprobs) if logprobs is not None else None
-        generation = self._generation(tokens, locals(), max_tokens, stop, logits_processor, observer)
-        echoed = (prompt if isinstance(prompt, str) else self._model.tokenizer.decode(prompt)) if echo else ""
-        completion = Completion(generation, model or self.model_path, observer, echoed)
+        tokens = self.tokenize(prompt.encode(), special=True) if isinstance(prompt, str) else list(prompt)
+        text = prompt if isinstance(prompt, str) else self._model.tokenizer.decode(prompt)
+        observer = LogProbs(self._context, logprobs, len(text)) if logprobs is not None else None
+        generation = self._generation(tokens, locals(), max_tokens, stop, observer)
+        completion = Completion(generation, model or self.model_path, observer, text if echo else "")
         return completion.text_chunks() if stream else completion.text()
 
     __call__ = create_completion
@@ -209,20 +217,23 @@ class Llama:
             raise UnsupportedError(f"{self.model_path} has no chat template")
         variables: Dict[str, Any] = {"tools": list(tools)} if tools else {}
         tokens = template.encode(self._model.tokenizer, messages, **variables)
-        generation = self._generation(tokens, locals(), max_tokens, stop, logits_processor)
+        generation = self._generation(tokens, locals(), max_tokens, stop)
         completion = Completion(generation, model or self.model_path)
         return completion.chat_chunks() if stream else completion.chat()
 
     def _generation(self, tokens: List[int], arguments: Mapping[str, Any], max_tokens: Optional[int], stop: Optional[Stop],
-                    logits_processor: Optional[LogitsProcessor], observer: Optional[LogProbs] = None) -> Generation:
+                    observer: Optional[LogProbs] = None) -> Generation:
         if len(tokens) >= self._n_ctx:
             raise InvalidArgumentError(f"the prompt has {len(tokens)} tokens, and the context {self._n_ctx}: raise n_ctx")
-        seen = list(tokens)
+        seen, criteria = list(tokens), arguments.get("stopping_criteria")
 
-        def on_token(token: int) -> None:
+        def on_token(token: int) -> bool:
+            if criteria and stops(criteria, seen, self._context.logits()):
+                return False
             seen.append(token)
             if observer:
                 observer(token)
+            return True
 
         def on_close() -> None:  # the last token was not evaluated
             if self._context.closed:
@@ -230,12 +241,12 @@ class Llama:
             self._input_ids = seen[:self._context.kv.seq_len(0)]
             self._last = self._context.logits().copy() if generation.tokens else None
 
-        sampler = self._sampler(arguments, seen, logits_processor)
+        sampler = self._sampler(arguments, seen)
         bound = max_tokens if max_tokens is not None and max_tokens > 0 else None
         generation = Generation(self._context, tokens, sampler, bound, stop or (), on_close, on_token)
         return generation
 
-    def _sampler(self, arguments: Mapping[str, Any], seen: List[int], processor: Optional[LogitsProcessor]) -> Sampler:
+    def _sampler(self, arguments: Mapping[str, Any], seen: List[int]) -> Sampler:
         """A sampler for llama-cpp-python's arguments."""
         names = ("top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "frequency_penalty", "presence_penalty", "mirostat_tau",
                  "mirostat_eta")
@@ -248,8 +259,8 @@ class Llama:
         options["seed"] = secrets.randbits(64) if seed in (RANDOM_SEED, -1) else seed + len(seen)
         options["mirostat"] = arguments["mirostat_mode"]
         options["logit_bias"] = {int(token): bias for token, bias in (arguments.get("logit_bias") or {}).items()}
-        if processor:
-            options["mask"] = mask_of(processor, seen)
+        if arguments.get("logits_processor"):
+            options["mask"] = mask_of(arguments["logits_processor"], seen)
         return Sampler(**options)
 
     def close(self) -> None:

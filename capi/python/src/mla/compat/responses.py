@@ -15,10 +15,10 @@ Response = Dict[str, Any]
 class LogProbs:
     """What create_completion(logprobs=n) reports of each token."""
 
-    def __init__(self, context: Context, n_top: int) -> None:
+    def __init__(self, context: Context, n_top: int, offset: int) -> None:
         self._context, self._n_top = context, n_top
         self._tokenizer = context.model.tokenizer
-        self._offset = 0
+        self._offset = offset  # of the next token, in characters from the beginning of the prompt
         self.data: Dict[str, List[Any]] = {"text_offset": [], "token_logprobs": [], "tokens": [], "top_logprobs": []}
 
     def _text(self, token: int) -> str:
@@ -28,10 +28,10 @@ class LogProbs:
         logits = self._context.logits().astype(np.float64)
         logits -= logits.max()
         logits -= np.log(np.exp(logits).sum())
-        top = np.argsort(-logits, kind="stable")[:self._n_top]
+        top = [int(i) for i in np.argsort(-logits, kind="stable")[:self._n_top]]
         text = self._text(token)
         for key, value in (("text_offset", self._offset), ("token_logprobs", float(logits[token])), ("tokens", text),
-                           ("top_logprobs", {self._text(int(i)): float(logits[i]) for i in top})):
+                           ("top_logprobs", {self._text(i): float(logits[i]) for i in top + [token]})):
             self.data[key].append(value)
         self._offset += len(text)
 
