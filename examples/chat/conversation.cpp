@@ -41,7 +41,8 @@ Tokens Conversation::render(const std::vector<mla::ChatMessage>& messages, bool 
                                                                            .eos_token = piece(tokenizer_.eos())}));
 }
 
-// The messages as the model is to see them: where they leave less than a quarter of the context for the answer, the oldest turns are left out.
+// The messages as the model is to see them: where they leave less than a quarter of the context for the answer, the oldest turns are left
+// out.
 Tokens Conversation::render_to_fit() {
   for (;; first_ += 2) {
     std::vector<mla::ChatMessage> seen(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(n_system_));
@@ -50,8 +51,8 @@ Tokens Conversation::render_to_fit() {
     const bool is_last = n_system_ + first_ + 1 >= messages_.size();
     if (tokens.size() <= n_ctx_ - n_ctx_ / 4 || (is_last && tokens.size() < n_ctx_)) return tokens;
     if (is_last)
-      throw program::Failure("the message makes a prompt of " + std::to_string(tokens.size()) + " tokens, and the context has " + std::to_string(n_ctx_) +
-                             ": raise it with -c");
+      throw program::Failure("the message makes a prompt of " + std::to_string(tokens.size()) + " tokens, and the context has " +
+                             std::to_string(n_ctx_) + ": raise it with -c");
   }
 }
 

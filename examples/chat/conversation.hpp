@@ -27,8 +27,9 @@ class Conversation {
   /// `system`: the first message, or empty. Throws mla::Error for a template that can't be read.
   Conversation(mla::Context& context, const std::string& chat_template, std::string system);
 
-  /// Adds the message and generates the answer, at most n_predict tokens (-1: any number). `show` gets its text as it comes. Interrupted, the
-  /// answer stays as far as it came. Throws mla::Error, and program::Failure for a message that doesn't fit; the message is then not added.
+  /// Adds the message and generates the answer, at most n_predict tokens (-1: any number). `show` gets its text as it comes. Interrupted,
+  /// the answer stays as far as it came. Throws mla::Error, and program::Failure for a message that doesn't fit; the message is then not
+  /// added.
   Turn say(const std::string& text, int n_predict, mla::Sampler& sampler, const std::function<void(const std::string&)>& show);
 
   /// Begins anew.

@@ -33,10 +33,14 @@ struct Flags {
 };
 
 void declare(CLI::App& app, Flags& f) {
-  program::add_model_flags(app, f.model, "tokens of the conversation that the model sees; older ones leave; default " + std::to_string(default_n_ctx), true);
+  program::add_model_flags(
+      app, f.model, "tokens of the conversation that the model sees; older ones leave; default " + std::to_string(default_n_ctx), true);
   app.add_option("--system", f.system, "what the model is told first; stays when older turns leave");
-  app.add_option("-n,--n-predict", f.n_predict, "tokens of an answer at most; -1: until the model ends it")->check(whole_number(-1, 1 << 30))->capture_default_str();
-  app.add_option("--chat-template-file", f.template_file, "chat template (Jinja) to use instead of the model's")->check(program::file_name());
+  app.add_option("-n,--n-predict", f.n_predict, "tokens of an answer at most; -1: until the model ends it")
+      ->check(whole_number(-1, 1 << 30))
+      ->capture_default_str();
+  app.add_option("--chat-template-file", f.template_file, "chat template (Jinja) to use instead of the model's")
+      ->check(program::file_name());
   program::add_sampler_flags(app, f.sampler);
 }
 
@@ -118,7 +122,8 @@ class Chat {
 void run(const Flags& flags) {
   const auto model = program::load_model(flags.model);
   const std::string chat_template = flags.template_file.empty() ? model->chat_template() : program::read_file(flags.template_file);
-  if (chat_template.empty()) throw program::Failure(program::model_path(flags.model) + " has no chat template: name one with --chat-template-file");
+  if (chat_template.empty())
+    throw program::Failure(program::model_path(flags.model) + " has no chat template: name one with --chat-template-file");
   mla::Context context(model, program::context_options(flags.model, flags.model.n_ctx > 0 ? flags.model.n_ctx : default_n_ctx));
   Chat(flags, context, chat_template).run();
 }
@@ -126,7 +131,8 @@ void run(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Chats with a DeepSeek-family model in the terminal, by its own template. Without arguments: with the demo model.", "mla-chat");
+  CLI::App app("Chats with a DeepSeek-family model in the terminal, by its own template. Without arguments: with the demo model.",
+               "mla-chat");
   Flags flags;
   declare(app, flags);
   return program::run(app, argc, argv, [&] {

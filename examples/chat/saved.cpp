@@ -39,7 +39,8 @@ void Conversation::load(const std::string& path) {
   mla::KvCache& cache = context_.cache();
   const std::size_t n_turns = messages.size() - std::min(n_system, messages.size());
   if (n_system > 1 || n_system > messages.size() || first > n_turns || tokens.size() > n_ctx_)
-    throw program::Failure(name + " doesn't fit this chat: its " + std::to_string(tokens.size()) + " tokens need -c " + std::to_string(tokens.size()) + " or more");
+    throw program::Failure(name + " doesn't fit this chat: its " + std::to_string(tokens.size()) + " tokens need -c " +
+                           std::to_string(tokens.size()) + " or more");
   for (const mla::Token token : tokens)
     if (token < 0) throw program::Failure(name + " is no saved conversation: token " + std::to_string(token));
   try {
@@ -49,7 +50,8 @@ void Conversation::load(const std::string& path) {
     throw program::Failure("there is no room for " + path + " beside the present conversation: /clear first");
   }
   // The rows name their tokens, so the two files are checked against each other.
-  const bool belongs = cache.seq_len(trial) == static_cast<int>(tokens.size()) && cache.reuse_prefix(matched, tokens) == static_cast<int>(tokens.size());
+  const bool belongs =
+      cache.seq_len(trial) == static_cast<int>(tokens.size()) && cache.reuse_prefix(matched, tokens) == static_cast<int>(tokens.size());
   cache.seq_rm(matched);
   if (!belongs) {
     cache.seq_rm(trial);

@@ -16,7 +16,9 @@ void add_sampler_flags(CLI::App& app, SamplerFlags& flags) {
   app.add_option("--temp", s.temperature, "temperature; 0: always the most likely token")
       ->check(number(0, 1000))->capture_default_str();
   app.add_option("--top-k", s.top_k, "keep the k most likely tokens; 0: all")->check(whole_number(0, 1 << 30))->capture_default_str();
-  app.add_option("--top-p", s.top_p, "keep the most likely tokens that together reach p; 1: all")->check(number(0, 1))->capture_default_str();
+  app.add_option("--top-p", s.top_p, "keep the most likely tokens that together reach p; 1: all")
+      ->check(number(0, 1))
+      ->capture_default_str();
   app.add_option("--min-p", s.min_p, "drop tokens below this share of the most likely one's probability; 0: none")
       ->check(number(0, 1))->capture_default_str();
   app.add_option("--typical", s.typical_p, "locally typical sampling; 1: off")->check(number(1e-6, 1))->capture_default_str();

@@ -18,7 +18,8 @@ mla::ContextOptions with_cache(mla::ContextOptions options, std::shared_ptr<mla:
 
 }  // namespace
 
-Scheduler::Scheduler(std::shared_ptr<const mla::Model> model, mla::ContextOptions context, const SchedulerOptions& options, Metrics& metrics)
+Scheduler::Scheduler(std::shared_ptr<const mla::Model> model, mla::ContextOptions context, const SchedulerOptions& options,
+                     Metrics& metrics)
     : options_(options),
       model_(std::move(model)),
       metrics_(metrics),

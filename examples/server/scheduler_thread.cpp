@@ -218,8 +218,15 @@ void Scheduler::publish() {
   {
     const std::lock_guard lock(mutex_);
     computing_.clear();
-    load_ = {options_.n_slots, static_cast<int>(running_.size()), static_cast<int>(waiting_.size()), kv_->bytes(),
-             static_cast<std::uint64_t>(kv_->n_pages()) * mla::KvCache::page_rows * kv_->row_bytes(), cache_.size(), cache_.n_evicted(), 0, 0};
+    load_ = {options_.n_slots,
+             static_cast<int>(running_.size()),
+             static_cast<int>(waiting_.size()),
+             kv_->bytes(),
+             static_cast<std::uint64_t>(kv_->n_pages()) * mla::KvCache::page_rows * kv_->row_bytes(),
+             cache_.size(),
+             cache_.n_evicted(),
+             0,
+             0};
     if (cache_.disk() != nullptr) load_.n_saved_prompts = cache_.disk()->size(), load_.saved_bytes = cache_.disk()->bytes();
   }
   idle_.notify_all();

@@ -53,7 +53,8 @@ TEST_CASE("mla-chat: a saved conversation goes on in another process as if it ha
 TEST_CASE("mla-chat: a full context loses its oldest tokens, within an answer and between turns") {
   const Folder folder;
   write_demo_variant(folder / "endless.gguf", {.keys = {{"tokenizer.ggml.eos_token_id", 2}}});
-  const Run within = run_program("mla-chat", {"-m", folder / "endless.gguf", "-c", "64", "-n", "200", "-s", "1", "-v"}, {.input = "Who went up?\nAnd then?\n"});
+  const Run within = run_program("mla-chat", {"-m", folder / "endless.gguf", "-c", "64", "-n", "200", "-s", "1", "-v"},
+                                 {.input = "Who went up?\nAnd then?\n"});
   INFO(within.err);
   CHECK(within.status == 0);
   CHECK(has(within.err, "the context was full: the oldest"));
