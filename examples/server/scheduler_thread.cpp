@@ -103,8 +103,11 @@ int Scheduler::fill_batch() {
     const auto tokens = r.slot.tokens();
     const std::size_t begin = r.slot.computed().size();
     r.first_row = batch_.size(), r.n_rows = static_cast<int>(n);
-    for (std::size_t i = begin; i < begin + n; ++i)
-      batch_.add(tokens[i], static_cast<mla::Position>(i), r.slot.sequence(), i + 1 == tokens.size() && r.slot.wants_logits());
+    const bool embedding = r.slot.job().embedding;
+    for (std::size_t i = begin; i < begin + n; ++i) {
+      const bool wanted = i + 1 == tokens.size() && r.slot.wants_result();
+      batch_.add(tokens[i], static_cast<mla::Position>(i), r.slot.sequence(), wanted && !embedding, wanted && embedding);
+    }
     computing_streams_.push_back(r.slot.job().out.get());
   };
   for (Running& r : running_) {
@@ -172,7 +175,7 @@ void Scheduler::take_result(Place place) {
   const bool prompt_done = was_in_prompt && slot.job().cache_prompt;
   if (prompt_done) cache_.keep(slot.sequence(), slot.computed());
   const int row = place->first_row + place->n_rows - 1;
-  if (!slot.wants_logits()) {
+  if (!slot.wants_result()) {
     slot.end();
   } else {
     try {

@@ -36,7 +36,7 @@ class Slot {
   /// The tokens whose rows are in the cache.
   std::span<const mla::Token> computed() const noexcept { return std::span(tokens_).first(n_computed_); }
   bool in_prompt() const noexcept { return n_computed_ < job_.prompt.size(); }
-  bool wants_logits() const noexcept { return job_.max_tokens > 0 || job_.embedding; }
+  bool wants_result() const noexcept { return job_.max_tokens > 0 || job_.embedding; }
   bool done() const noexcept { return reason_.has_value(); }
   int n_generated() const noexcept { return n_generated_; }
   Clock::time_point began() const noexcept { return began_; }

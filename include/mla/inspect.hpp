@@ -50,7 +50,7 @@ struct MemoryNeed {
   std::uint64_t repacked = 0;
   std::uint64_t derived = 0;   ///< matrices that the file lacks, rows that it has interleaved
   std::uint64_t cache = 0;     ///< with all its rows in use
-  std::uint64_t context = 0;   ///< activations, scratch of the threads, logits and embedding of one row
+  std::uint64_t context = 0;   ///< activations, scratch of the threads, logits of one row
   std::uint64_t room = 0;      ///< what this process may take now, pages of files that can be dropped included; all ones: nothing says
   std::string limit;           ///< what sets it: "the machine", "the control group /a/b"
 

@@ -246,7 +246,7 @@ TEST_CASE("the output matrix makes a row's logits of its embedding, whatever uba
 
   Context context(demo(), options(AttentionMode::automatic, CacheType::f32, 16));
   Batch batch = Batch::of(text_tokens(50));
-  for (const int i : {3, 4, 20, 49}) batch.logits[static_cast<std::size_t>(i)] = 1;
+  for (const int i : {3, 4, 20, 49}) batch.logits[static_cast<std::size_t>(i)] = batch.keep_embedding[static_cast<std::size_t>(i)] = 1;
   context.decode(batch);
   for (const int i : {3, 4, 20, 49}) {
     const auto embedding = context.embedding(i), logits = context.logits(i);
