@@ -8,7 +8,7 @@ use crate::cache_ref::KvCacheRef;
 use crate::error::{check, Result};
 use crate::host::{Allocator, Callback, SharedAllocator};
 
-/// The sizes that a cache row depends on; [`Model::cache_shape`] has them.
+/// The sizes that a cache row depends on; [`Model::cache_shape`](crate::Model::cache_shape) has them.
 #[derive(Debug, Clone, Copy)]
 pub struct CacheShape(pub(crate) sys::mla_cache_shape);
 
