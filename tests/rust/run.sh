@@ -1,9 +1,9 @@
 #!/bin/sh
-# run.sh "" | _oldest | _from_source  BINARY_DIR  FOLDER_OF_libmla.so  MLA_HELLO: tests of capi/rust.
+# run.sh "" | _oldest | _from_source  BINARY_DIR  FOLDER_OF_libmla.so  FOLDER_OF_PROGRAMS: tests of capi/rust.
 set -eu
-kind=$1 scratch=$2 library=$3 hello=$4
+kind=$1 scratch=$2 library=$3 programs=$4
 root=$(cd "$(dirname "$0")/../.." && pwd)
-rust=$root/capi/rust
+rust=$root/capi/rust model=$root/examples/models/demo-f16.gguf under=
 export CARGO_TARGET_DIR="$scratch/target$kind"
 
 skip() {
@@ -16,13 +16,18 @@ with_library() {
   MLA_LIB_DIR=$library LD_LIBRARY_PATH=$library${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$@"
 }
 
-# The example writes what its twin in C writes.
-twins() {
-  prompt="In the beginning"
-  model=$root/examples/models/demo-f16.gguf
-  "$hello" "$model" "$prompt" >"$scratch/c$kind.txt"
-  "$@" cargo run --quiet --locked --example generate -- "$model" "$prompt" >"$scratch/rust$kind.txt"
+# twin PROGRAM_IN_C EXAMPLE TEXT …: the example writes what its twin in C writes; with $under before cargo.
+twin() {
+  program=$1 example=$2
+  shift 2
+  "$programs/$program" "$model" "$@" >"$scratch/c$kind.txt"
+  $under cargo run --quiet --locked --example "$example" -- "$model" "$@" >"$scratch/rust$kind.txt"
   cmp "$scratch/c$kind.txt" "$scratch/rust$kind.txt"
+}
+
+twins() {
+  twin mla-hello generate "In the beginning"
+  twin example-embeddings embeddings "the whale and the sea" "a ball at the house"
 }
 
 command -v cargo >/dev/null || skip ": no cargo (apt-get install cargo)"
@@ -31,7 +36,7 @@ case $kind in
   "")
     with_library cargo test --locked
     with_library env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
-    twins with_library
+    under=with_library twins
     # Parts of a tool chain that a distribution packs apart.
     if cargo clippy --version >/dev/null 2>&1; then
       with_library cargo clippy --locked --all-targets -- -D warnings
@@ -52,8 +57,11 @@ case $kind in
     with_library /usr/bin/cargo test --locked
     ;;
   _from_source)
-    # No installed library and no folder: build.rs has to build it.
+    # No folder, and a pkg-config that knows everything but libmla: build.rs has to build it.
     unset MLA_LIB_DIR LD_LIBRARY_PATH
-    twins env PKG_CONFIG=false
+    export PKG_CONFIG="$scratch/pkg-config"
+    printf '#!/bin/sh\ncase "$*" in *"mla "*) exit 1 ;; esac\nexec pkg-config "$@"\n' >"$PKG_CONFIG"
+    chmod +x "$PKG_CONFIG"
+    twins
     ;;
 esac

@@ -182,6 +182,25 @@ impl Default for mla_thread_pool {
     }
 }
 
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct mla_thread_pool_options {
+    pub struct_size: usize,
+    /// the calling thread included; 0: mla_default_threads()
+    pub n_threads: i32,
+    /// where they run; what the model was loaded with
+    pub numa: mla_numa,
+    /// nonzero: bind each to a processor; never the calling thread
+    pub pin_threads: i32,
+}
+impl Default for mla_thread_pool_options {
+    /// What the header's initialiser macro sets: the size, and zeros.
+    fn default() -> Self {
+        // SAFETY: integers, floats and pointers that may be null: all zeros is a value of each.
+        Self { struct_size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
+    }
+}
+
 /// A metadata key to take instead of the file's.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -262,6 +281,8 @@ pub struct mla_model_info {
     pub panel_bytes: u64,
     /// memory taken beside the file for repacked weights
     pub repacked_bytes: u64,
+    /// tells models apart, as saved states do
+    pub fingerprint: u64,
 }
 impl Default for mla_model_info {
     /// What the header's initialiser macro sets: the size, and zeros.
@@ -294,6 +315,9 @@ impl Default for mla_cache_shape {
         Self { struct_size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
     }
 }
+
+/// Called once when memory that was lent is no longer used, on the thread that frees the last object that needed it.
+pub type mla_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -373,8 +397,38 @@ pub struct mla_batch {
     pub sequences: *const mla_sequence_id,
     /// \[n]; nonzero: compute the logits of this row; NULL: of the last row only
     pub logits: *const u8,
+    /// \[n]; nonzero: keep the embedding of this row; NULL: of none
+    pub keep_embedding: *const u8,
 }
 impl Default for mla_batch {
+    /// What the header's initialiser macro sets: the size, and zeros.
+    fn default() -> Self {
+        // SAFETY: integers, floats and pointers that may be null: all zeros is a value of each.
+        Self { struct_size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
+    }
+}
+
+/// What running a model takes, in bytes.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct mla_memory_need {
+    pub struct_size: usize,
+    /// the tensors, mapped: pages that the system may drop and read again
+    pub weights: u64,
+    /// of them, those that MLA_REPACK_AUTO copies, if they fit; pages of the file are then let go
+    pub repacked: u64,
+    /// matrices that the file lacks
+    pub derived: u64,
+    /// with all its rows in use
+    pub cache: u64,
+    /// activations, scratch of the threads, logits of one row
+    pub context: u64,
+    /// what this process may take now; UINT64_MAX: nothing says
+    pub room: u64,
+    /// what sets that: "the machine", "the control group /a/b"; borrowed, until the next such call of this thread
+    pub limit: *const c_char,
+}
+impl Default for mla_memory_need {
     /// What the header's initialiser macro sets: the size, and zeros.
     fn default() -> Self {
         // SAFETY: integers, floats and pointers that may be null: all zeros is a value of each.
@@ -511,9 +565,24 @@ extern "C" {
     pub fn mla_isa_name() -> *const c_char;
     /// Frees memory that a function of this library handed out with the words "free it with mla_free()".
     pub fn mla_free(memory: *mut c_void);
+    /// Threads that this thread may keep busy with profit: one for each physical core that it may use.
+    pub fn mla_default_threads() -> i32;
+    /// A pool of the library's own threads for several contexts, whose operations take turns on it: put it into their options.
+    /// Free it with mla_thread_pool_free(), in any order: the threads end with the last context that uses them.
+    /// Fails with MLA_INVALID_ARGUMENT, _OUT_OF_MEMORY (a thread can't be started).
+    pub fn mla_thread_pool_new(out: *mut *mut mla_thread_pool, options: *const mla_thread_pool_options) -> mla_status;
+    /// Only for what mla_thread_pool_new() made.
+    pub fn mla_thread_pool_free(pool: *mut mla_thread_pool);
     /// Opens a GGUF file (of a split model any part may be named) or a Hugging Face folder. Free it with mla_model_free().
     /// Fails with MLA_NOT_FOUND, _IO_ERROR, _BAD_FILE, _UNSUPPORTED, _OUT_OF_MEMORY, _ABORTED, _INVALID_ARGUMENT.
     pub fn mla_model_load(out: *mut *mut mla_model, path: *const c_char, options: *const mla_model_options) -> mla_status;
+    /// The same for the GGUF file that an open descriptor refers to (a memfd, say, or one that another process passed), from its beginning;
+    /// the descriptor may be closed then. MLA_UNSUPPORTED for a part of a split model.
+    pub fn mla_model_load_fd(out: *mut *mut mla_model, fd: c_int, options: *const mla_model_options) -> mla_status;
+    /// The same for a GGUF file in memory, which is not copied if its address is a multiple of 32: it must not change, and must stay until
+    /// release() is called, which may be NULL. Otherwise it is copied, and released before this returns. If the call fails, release() isn't
+    /// called. MLA_UNSUPPORTED for a part of a split model.
+    pub fn mla_model_load_memory(out: *mut *mut mla_model, data: *const c_void, n_bytes: usize, release: mla_release_fn, release_user_data: *mut c_void, options: *const mla_model_options) -> mla_status;
     pub fn mla_model_free(model: *mut mla_model);
     /// Fills `info` up to its struct_size.
     pub fn mla_model_get_info(info: *mut mla_model_info, model: *const mla_model) -> mla_status;
@@ -567,6 +636,9 @@ extern "C" {
     /// sequence), _NOT_FOUND, _IO_ERROR, _CACHE_FULL, _OUT_OF_MEMORY; the cache is then as it was.
     pub fn mla_kv_cache_load(cache: *mut mla_kv_cache, path: *const c_char, seq: mla_sequence_id) -> mla_status;
     pub fn mla_kv_cache_load_memory(cache: *mut mla_kv_cache, state: *const c_void, n_bytes: usize, seq: mla_sequence_id) -> mla_status;
+    /// Fills `shape` and `options` up to their struct_size with what the cache was made with; the allocator is not told.
+    pub fn mla_kv_cache_shape(shape: *mut mla_cache_shape, cache: *const mla_kv_cache) -> mla_status;
+    pub fn mla_kv_cache_get_options(options: *mut mla_kv_cache_options, cache: *const mla_kv_cache) -> mla_status;
     /// Rows of the sequence; -1 for a NULL cache.
     pub fn mla_kv_cache_seq_len(cache: *const mla_kv_cache, seq: mla_sequence_id) -> i32;
     /// Smallest and largest position of the sequence; -1 if it is empty.
@@ -575,7 +647,13 @@ extern "C" {
     /// Free it with mla_context_free(). Fails with MLA_INVALID_ARGUMENT (sizes, or a cache of another shape or layout),
     /// MLA_OUT_OF_MEMORY.
     pub fn mla_context_new(out: *mut *mut mla_context, model: *const mla_model, options: *const mla_context_options) -> mla_status;
+    /// A context that is computing, on another thread or in whose callback this is called, is not freed: mla_last_error() tells.
     pub fn mla_context_free(context: *mut mla_context);
+    /// Fills `need` up to its struct_size for a context with these options on the model of a GGUF file, of which only headers are read; nothing
+    /// is allocated. Fails like mla_model_load() and mla_context_new().
+    pub fn mla_context_memory_need(need: *mut mla_memory_need, path: *const c_char, options: *const mla_context_options) -> mla_status;
+    /// Memory that the context holds now: activations, scratch of its threads, logits and embeddings, not its cache's. 0 for NULL.
+    pub fn mla_context_bytes(context: *const mla_context) -> u64;
     /// Adds the batch to the cache and computes the logits it asks for. Fails with MLA_INVALID_ARGUMENT, _CACHE_FULL,
     /// _ABORTED, _OUT_OF_MEMORY; the cache is then as it was before the call, and there are no logits.
     pub fn mla_context_decode(context: *mut mla_context, batch: *const mla_batch) -> mla_status;
@@ -583,6 +661,9 @@ extern "C" {
     pub fn mla_context_logits(out: *mut *const f32, context: *const mla_context) -> mla_status;
     /// Logits \[n_vocab] of row i of the last batch; MLA_INVALID_ARGUMENT if it asked for none. Borrowed, until the next decode.
     pub fn mla_context_logits_of_row(out: *mut *const f32, context: *const mla_context, row: i32) -> mla_status;
+    /// The embedding \[n_embd] of row i of the last batch: the normalised state behind the last layer, which the output matrix would turn into logits.
+    /// MLA_INVALID_ARGUMENT if mla_batch.keep_embedding didn't ask for it. Borrowed, until the next decode.
+    pub fn mla_context_embedding(out: *mut *const f32, context: *const mla_context, row: i32) -> mla_status;
     /// The cache that the context works on; borrowed, as long as the context. NULL for NULL.
     pub fn mla_context_cache(context: *mut mla_context) -> *mut mla_kv_cache;
     /// Threads that compute one token at a time; -1 for NULL.

@@ -16,6 +16,7 @@ pub struct Batch<'a> {
     positions: Option<&'a [Position]>,
     sequences: Option<&'a [SequenceId]>,
     logits: Option<&'a [bool]>,
+    keep_embedding: Option<&'a [bool]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +37,7 @@ impl<'a> Batch<'a> {
     }
 
     fn of(rows: Rows<'a>) -> Self {
-        Batch { rows, positions: None, sequences: None, logits: None }
+        Batch { rows, positions: None, sequences: None, logits: None, keep_embedding: None }
     }
 
     /// The position of each row. Without: each follows the last one of its sequence.
@@ -54,6 +55,12 @@ impl<'a> Batch<'a> {
     /// Whether to compute the logits of each row. Without: of the last one only.
     pub fn logits(mut self, logits: &'a [bool]) -> Self {
         self.logits = Some(logits);
+        self
+    }
+
+    /// Whether to keep the embedding of each row, for [`Context::embedding`](crate::Context::embedding). Without: of none.
+    pub fn keep_embedding(mut self, keep: &'a [bool]) -> Self {
+        self.keep_embedding = Some(keep);
         self
     }
 
@@ -77,6 +84,7 @@ impl<'a> Batch<'a> {
         raw.positions = same_length(self.positions, n, "positions")?;
         raw.sequences = same_length(self.sequences, n, "sequences")?;
         raw.logits = same_length(self.logits, n, "logits")?.cast(); // a bool is a byte, 0 or 1
+        raw.keep_embedding = same_length(self.keep_embedding, n, "flags of embeddings")?.cast();
         Ok(raw)
     }
 }

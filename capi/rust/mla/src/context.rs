@@ -93,6 +93,23 @@ impl Context {
         }
     }
 
+    /// The embedding, n_embd values, of one row of the last batch: the normalised state behind the last layer. `InvalidArgument` if
+    /// [`Batch::keep_embedding`] didn't ask for it.
+    pub fn embedding(&self, row: usize) -> Result<&[f32]> {
+        let mut data = ptr::null();
+        // SAFETY: as above.
+        unsafe {
+            check(sys::mla_context_embedding(&mut data, self.raw(), count(row, "rows of a batch")?))?;
+            Ok(std::slice::from_raw_parts(data, self.model.info().n_embd as usize))
+        }
+    }
+
+    /// Memory that the context holds now: activations, scratch of its threads, logits and embeddings, not its cache's.
+    pub fn bytes(&self) -> u64 {
+        // SAFETY: a live context.
+        unsafe { sys::mla_context_bytes(self.raw()) }
+    }
+
     /// Decodes `prompt` behind what sequence 0 holds, and then token after token as the sampler picks them: an iterator.
     pub fn generate<'a>(&'a mut self, prompt: &[Token], sampler: &'a mut Sampler) -> Tokens<'a> {
         Tokens::new(self, sampler, prompt)

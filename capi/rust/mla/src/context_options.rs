@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 
@@ -5,7 +6,8 @@ use mla_sys as sys;
 
 use crate::cache::{CacheType, KvCache};
 use crate::context::{AttentionMode, Context};
-use crate::error::{check, Result};
+use crate::error::{check, text, Result};
+use crate::ffi::c_path;
 use crate::host::{self, AbortFn, Allocator, Callback, SharedAllocator, SharedThreadPool, ThreadPool};
 use crate::Model;
 
@@ -109,6 +111,25 @@ impl ContextOptions {
         self
     }
 
+    /// What a context with these options takes on the model of a GGUF file, of which only headers are read; nothing is allocated.
+    pub fn memory_need(&self, path: impl AsRef<Path>) -> Result<MemoryNeed> {
+        let path = c_path(path.as_ref().as_os_str())?;
+        let mut need = sys::mla_memory_need::default();
+        // SAFETY: a zero-terminated path, complete structs; the text is copied before the next such call.
+        unsafe {
+            check(sys::mla_context_memory_need(&mut need, path.as_ptr(), &self.raw))?;
+            Ok(MemoryNeed {
+                weights: need.weights,
+                repacked: need.repacked,
+                derived: need.derived,
+                cache: need.cache,
+                context: need.context,
+                room: Some(need.room).filter(|room| *room != u64::MAX),
+                limit: text(need.limit),
+            })
+        }
+    }
+
     /// Fails with [`Status`](crate::Status) `InvalidArgument` (sizes, or a cache of another shape or layout), `OutOfMemory`.
     pub fn build(self, model: &Model) -> Result<Context> {
         let thread_pool = self.hosts.thread_pool.as_ref().map(Callback::<Box<dyn ThreadPool>>::to_raw);
@@ -126,6 +147,26 @@ impl ContextOptions {
         check(unsafe { sys::mla_context_new(&mut context, model.raw(), &raw) })?;
         Ok(Context::from_raw(context, self.hosts, self.cache, model.clone()))
     }
+}
+
+/// What running a model takes, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryNeed {
+    /// The tensors, mapped: pages that the system may drop and read again.
+    pub weights: u64,
+    /// Of them, those that are copied for the kernels, if they fit; pages of the file are then let go.
+    pub repacked: u64,
+    /// Matrices that the file lacks.
+    pub derived: u64,
+    /// With all its rows in use.
+    pub cache: u64,
+    /// Activations, scratch of the threads, logits of one row.
+    pub context: u64,
+    /// What this process may take now; `None`: nothing says.
+    pub room: Option<u64>,
+    /// What sets that: "the machine", "the control group /a/b".
+    pub limit: String,
 }
 
 impl Hosts {

@@ -146,6 +146,13 @@ pub(crate) unsafe extern "C" fn log(user_data: *mut c_void, level: sys::mla_log_
     Callback::<LogFn>::call(user_data, (), |function| function(level, &CStr::from_ptr(message).to_string_lossy()));
 }
 
+/// Drops what load_memory() lent.
+pub(crate) unsafe extern "C" fn release<T>(user_data: *mut c_void) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(user_data as *mut T)))) {
+        std::mem::forget(payload); // dropping it could panic again
+    }
+}
+
 pub(crate) unsafe extern "C" fn abort(user_data: *mut c_void) -> c_int {
     Callback::<AbortFn>::call(user_data, 1, |function| c_int::from(function()))
 }

@@ -50,7 +50,7 @@ pub use cache::{CacheLayout, CacheShape, CacheType, KvCache, KvCacheOptions};
 pub use cache_ref::{KvCacheRef, ALL_SEQUENCES};
 pub use chat::{ChatMessage, ChatOptions, ChatTemplate};
 pub use context::{AbortHandle, AttentionMode, Context};
-pub use context_options::ContextOptions;
+pub use context_options::{ContextOptions, MemoryNeed};
 pub use error::{Error, Result, Status};
 pub use generate::{Text, Tokens};
 pub use host::{Allocator, LogLevel, Progress, ThreadPool};
@@ -70,6 +70,12 @@ pub type SequenceId = i32;
 pub fn version() -> String {
     // SAFETY: a static text.
     unsafe { error::text(mla_sys::mla_version()) }
+}
+
+/// Threads that this thread may keep busy with profit: one for each physical core that it may use.
+pub fn default_threads() -> i32 {
+    // SAFETY: a function without preconditions.
+    unsafe { mla_sys::mla_default_threads() }
 }
 
 /// The instruction set that the kernels use: "scalar", "avx2", "avx512". An error if the environment variable MLA_ISA names none, or one that

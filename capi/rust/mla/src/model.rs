@@ -68,6 +68,8 @@ pub struct ModelInfo {
     pub panel_bytes: u64,
     /// Bytes taken beside the file for repacked weights.
     pub repacked_bytes: u64,
+    /// Tells models apart, as saved states do.
+    pub fingerprint: u64,
 }
 
 impl Model {
@@ -146,6 +148,7 @@ impl ModelInfo {
             derived_bytes: raw.derived_bytes,
             panel_bytes: raw.panel_bytes,
             repacked_bytes: raw.repacked_bytes,
+            fingerprint: raw.fingerprint,
         }
     }
 }

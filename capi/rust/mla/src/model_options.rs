@@ -151,6 +151,25 @@ impl<'a> ModelOptions<'a> {
     /// Fails with [`Status`](crate::Status) `NotFound`, `IoError`, `BadFile`, `Unsupported`, `OutOfMemory`, `Aborted`, `InvalidArgument`.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Model> {
         let path = c_path(path.as_ref().as_os_str())?;
+        // SAFETY: a zero-terminated path, complete options.
+        self.load_by(|model, options| unsafe { sys::mla_model_load(model, path.as_ptr(), options) })
+    }
+
+    /// The same for a GGUF file in memory, which is kept as long as the model needs it; it is not copied if it begins at a multiple of 32 bytes.
+    pub fn load_memory<T: AsRef<[u8]> + Send + Sync + 'static>(self, file: T) -> Result<Model> {
+        let mut file = Lent { owner: Box::into_raw(Box::new(file)), taken: false };
+        // SAFETY: the owner lives until release(), or as long as the guard if the library doesn't take it; nothing changes it meanwhile.
+        let bytes = unsafe { (*file.owner).as_ref() };
+        let (data, n) = (bytes.as_ptr().cast(), bytes.len());
+        self.load_by(|model, options| {
+            // SAFETY: as above; complete options.
+            let status = unsafe { sys::mla_model_load_memory(model, data, n, Some(host::release::<T>), file.owner.cast(), options) };
+            file.taken = status == sys::MLA_OK;
+            status
+        })
+    }
+
+    fn load_by(self, load: impl FnOnce(*mut *mut sys::mla_model, *const sys::mla_model_options) -> sys::mla_status) -> Result<Model> {
         let mut keys = Vec::new();
         for (key, value) in &self.overrides {
             keys.push((c_text(key, "a key to override")?, c_text(value, "the value of a key to override")?));
@@ -173,12 +192,27 @@ impl<'a> ModelOptions<'a> {
         raw.load_type = load_type.as_ref().map_or(ptr::null(), |load_type| load_type.as_ptr());
 
         let mut model = ptr::null_mut();
-        // SAFETY: all that the options point to lives until the call returns; the log and the allocator go into the model.
-        let status = unsafe { sys::mla_model_load(&mut model, path.as_ptr(), &raw) };
+        // All that the options point to lives until the call returns; the log and the allocator go into the model.
+        let status = load(&mut model, &raw);
         let loaded = check(status).and_then(|()| take(model, self.log, self.allocator));
         if let Some(progress) = &self.progress {
             progress.resume_panic();
         }
         loaded
+    }
+}
+
+/// A file in memory, dropped here unless the library has taken it.
+struct Lent<T> {
+    owner: *mut T,
+    taken: bool,
+}
+
+impl<T> Drop for Lent<T> {
+    fn drop(&mut self) {
+        if !self.taken {
+            // SAFETY: from Box::into_raw(), and nobody else's.
+            drop(unsafe { Box::from_raw(self.owner) });
+        }
     }
 }

@@ -120,3 +120,18 @@ fn rows_of_a_batch_are_told_apart() {
     assert_eq!(context.logits_of_row(0).unwrap_err().status(), Status::InvalidArgument);
     assert_eq!(context.cache().seq_len(3), first.len() as i32);
 }
+
+#[test]
+fn embeddings_are_kept_on_request() {
+    let model = common::model();
+    let mut context = common::context(&model);
+    let tokens = common::encode(&model, "In the beginning");
+    let mut keep = vec![false; tokens.len()];
+    keep[1] = true;
+    context.decode(Batch::tokens(&tokens).keep_embedding(&keep)).unwrap();
+    let embedding = context.embedding(1).unwrap();
+    assert_eq!(embedding.len(), model.info().n_embd as usize);
+    assert!(embedding.iter().any(|value| *value != 0.0));
+    assert_eq!(context.embedding(0).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(context.decode(Batch::tokens(&tokens).keep_embedding(&[true])).unwrap_err().status(), Status::InvalidArgument);
+}

@@ -125,3 +125,45 @@ fn threads_of_the_hosts_compute_the_same() {
         assert!(if concurrent { n_calls <= 8 } else { n_calls > 8 }, "{n_calls} calls");
     }
 }
+
+#[test]
+fn a_model_lives_in_lent_memory_and_gives_it_back() {
+    struct Lent(Vec<u8>, Arc<AtomicUsize>);
+    impl AsRef<[u8]> for Lent {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let returned = Arc::new(AtomicUsize::new(0));
+    let file = std::fs::read(common::model_path()).unwrap();
+    let model = ModelOptions::new().load_memory(Lent(file.clone(), returned.clone())).unwrap();
+    assert_eq!(model.info().fingerprint, common::model().info().fingerprint);
+    let text = common::greedy_text(&mut common::context(&model), "In the beginning", 8);
+    assert_eq!(text, common::greedy_text(&mut common::context(&common::model()), "In the beginning", 8));
+    drop(model);
+    assert_eq!(returned.load(Ordering::SeqCst), 1);
+    let refused = ModelOptions::new().load_memory(Lent(file[..1000].to_vec(), returned.clone())).unwrap_err();
+    assert_eq!(refused.status(), Status::BadFile);
+    assert_eq!(returned.load(Ordering::SeqCst), 2);
+    let missing = ModelOptions::new().override_key("a\0b", "1").load_memory(Lent(file, returned.clone())).unwrap_err();
+    assert_eq!(missing.status(), Status::InvalidArgument);
+    assert_eq!(returned.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn memory_is_known_before_it_is_taken() {
+    let model = common::model();
+    let options = || ContextOptions::new().n_ctx(1024).n_threads(1);
+    let need = options().memory_need(common::model_path()).unwrap();
+    assert_eq!(need.weights, model.info().weight_bytes);
+    assert_eq!(need.cache, KvCacheOptions::new().n_ctx(1024).bytes_at_capacity(model.cache_shape()).unwrap());
+    assert!(need.room.is_some() && !need.limit.is_empty());
+    assert!(options().build(&model).unwrap().bytes() > 0);
+    assert!(mla::default_threads() >= 1);
+    assert_eq!(options().memory_need("/no/such.gguf").unwrap_err().status(), Status::NotFound);
+}
