@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ class HttpServer {
   const std::int64_t started_;
   const std::uint64_t run_id_;
   std::atomic<std::uint64_t> n_requests_{0};
+  std::set<std::string> paths_;  // that are counted apart
   httplib::Server server_;
 };
 

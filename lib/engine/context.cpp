@@ -20,6 +20,11 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
   if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
   for (const int n : {o.n_threads, o.n_threads_batch})
     if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
+  if (o.attention_rates) {
+    const AttentionRates& r = *o.attention_rates;
+    for (const double rate : {r.expanded_pair, r.expanded_key, r.absorbed_pair, r.absorbed_query})
+      if (!(rate >= 0 && rate < 1e18)) fail(Status::invalid_argument, "an attention rate is {}: nanoseconds, from 0 on, are needed", rate);
+  }
   if (o.collector && o.collector->model() != model) fail(Status::invalid_argument, "the collector was made for another model");
   if (!o.cache) return o;
   if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
@@ -60,7 +65,7 @@ class Context::Impl {
         logits("logits", model->info().n_vocab, memory),
         embeddings("an embedding", model->info().n_embd, memory),
         executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), memory),
-        forward(model->impl().loaded, o.attention, o.n_ubatch, memory) {
+        forward(model->impl().loaded, o, memory) {
     cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
@@ -79,6 +84,7 @@ class Context::Impl {
   const std::shared_ptr<platform::CountingAllocator> memory;  // all that follow take theirs from
   engine::RowOutputs logits, embeddings;
   platform::Executor executor;
+  engine::Forward forward;
 
  private:
   void check(const Batch& batch) const;
@@ -87,7 +93,6 @@ class Context::Impl {
   void order_by_sequence(const Batch& batch, int begin, int end);
   void view_sequences();
 
-  engine::Forward forward;
 
   // The ubatch in work: rows of the batch, those of a sequence together.
   std::vector<int> order;
@@ -225,6 +230,8 @@ std::vector<OpTiming> Context::op_timings() const {
   }
   return timings;
 }
+
+std::optional<AttentionRates> Context::attention_rates() const { return impl_->forward.attention_rates(); }
 
 void Context::reset_op_timings() noexcept { impl_->executor.ops().reset(); }
 void Context::time_ops(bool on) {

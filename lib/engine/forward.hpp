@@ -27,13 +27,16 @@ struct Ubatch {
 /// Owns the activations. Used by one thread at a time.
 class Forward {
  public:
-  Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubatch, const std::shared_ptr<Allocator>& allocator);
+  /// `allocator` instead of the options' own.
+  Forward(const model::LoadedModel& model, const ContextOptions& options, const std::shared_ptr<Allocator>& allocator);
 
   /// Floats of scratch that each thread of the executor must have.
   static std::size_t scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept;
 
   /// Writes the tokens' cache rows, logits [logit_rows, n_vocab] and embeddings [embedding_rows, n_embd].
   void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, float* embeddings, platform::Executor& executor);
+
+  const std::optional<AttentionRates>& attention_rates() const noexcept { return attention_.rates(); }
 
  private:
   void multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor);

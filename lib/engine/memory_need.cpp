@@ -21,7 +21,7 @@ std::uint64_t context_bytes(const model::Config& config, const ContextOptions& o
   const auto counter = std::make_shared<platform::CountingAllocator>();
   model::LoadedModel model;
   model.config = config;
-  const engine::Forward forward(model, o.attention, o.n_ubatch, counter);
+  const engine::Forward forward(model, o, counter);
   return counter->bytes() + platform::Executor::scratch_bytes(engine::Forward::scratch_floats(model, o.n_ubatch), most_threads(o)) +
          static_cast<std::uint64_t>(config.n_vocab) * sizeof(float);
 }

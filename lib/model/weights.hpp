@@ -45,6 +45,7 @@ struct LoadedModel {
   platform::Buffer repacked;              ///< weights in another layout, or elsewhere, than the mapped file's (model/repack.hpp)
   std::shared_ptr<const platform::NumaPlan> numa;  ///< nullptr: nodes are of no interest
   std::vector<platform::Buffer> copies;   ///< of `repacked`, on all nodes but the first, under Numa::replicate
+  std::shared_ptr<attention::KnownRates> attention_rates = std::make_shared<attention::KnownRates>();
   platform::Replicas replicas;            ///< the same as executors want it
   std::uint64_t n_parameters = 0;
   std::uint64_t fingerprint = 0;  ///< of the file and the overrides (model/fingerprint.hpp)
