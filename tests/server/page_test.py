@@ -16,6 +16,8 @@ if browser is None:
     print("SKIPPED: the chat page was NOT tested, because chromium is missing: apt-get install chromium", file=sys.stderr)
     sys.exit(4)
 
+NOTE = re.compile(r'<div class="message note">\d+ tokens read')  # comes last
+
 
 def body_of(devtools):
     devtools.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": "document.body?.innerHTML ?? ''"}}))
@@ -29,7 +31,7 @@ with Server("-a", "page test", "-n", "20") as server, tempfile.TemporaryDirector
         try:
             port = next(match[1] for line in process.stderr if (match := re.search(r"ws://[^:]+:(\d+)/", line)))
             deadline, dom, devtools = time.monotonic() + 60, "", None
-            while "tokens read" not in dom and time.monotonic() < deadline:
+            while not NOTE.search(dom) and time.monotonic() < deadline:
                 time.sleep(0.2)
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as reply:
                     pages = [page for page in json.load(reply) if page["url"].startswith(server.url)]
@@ -42,4 +44,4 @@ with Server("-a", "page test", "-n", "20") as server, tempfile.TemporaryDirector
     assert '<h1 id="model">page test</h1>' in dom, "the page doesn't show the model's name"
     assert "Who went &lt;b&gt;up&lt;/b&gt;</div>" in dom, "the page doesn't show the question, as text"
     assert re.search(r'<div class="message assistant">[^<]+</div>', dom), "the page shows no answer"
-    assert re.search(r'<div class="message note">\d+ tokens read', dom), "the page doesn't say what the answer took"
+    assert NOTE.search(dom), "the page doesn't say what the answer took"
