@@ -143,8 +143,6 @@ void check(const ModelOptions& options) {
 }
 
 LoadedModel load_folder(const std::string& path, const ModelOptions& options) {
-  if (!platform::file_exists(path + "/config.json"))
-    fail(Status::io_error, "cannot read {}: it is a folder without config.json; name a GGUF file or a Hugging Face folder", path);
   if (options.numa == Numa::split || options.numa == Numa::replicate)
     fail(Status::unsupported, "{}: NUMA mode {} takes weights out of a GGUF file: convert the folder with mla-convert first", path, to_string(options.numa));
   HfFolder folder = open_hf_folder(path, options);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <mla/convert.hpp>
+#include <mla/inspect.hpp>
 #include <random>
 
 #include "format/gguf.hpp"
@@ -82,6 +83,37 @@ TEST_CASE("a folder converted as it is loaded gives the logits of the converted 
   }
 }
 
+TEST_CASE("what a folder holds is said as of the file that it could be") {
+  const TinyShape shape{};
+  const TinyModel model = original_layout(shape);
+  for (const std::size_t shift : {0u, 1u}) {
+    INFO("shift " << shift);
+    const ScratchFolder in, out;
+    const HfFolder hf = hf_folder(model, shape);
+    hf.write_config(in.path());
+    hf.write_weights(in / "model.safetensors", shift);
+    model.write(out / "file.gguf");
+    const FileInfo info = inspect_file(in.path()), file = inspect_file(out / "file.gguf");
+    CHECK(info.path == in.path());
+    CHECK(info.version == 0);
+    CHECK(info.n_parts == 1);
+    CHECK(info.problem.empty());
+    CHECK(info.file_bytes == std::filesystem::file_size(in / "model.safetensors"));
+    CHECK(info.n_parameters == file.n_parameters);
+    CHECK(info.cache_shape == file.cache_shape);
+    // Experts are tensors of their own in the folder and rows of one in the file.
+    const FileDiff diff = diff_files(in.path(), out / "file.gguf");
+    CHECK(diff.tensors.empty());
+    CHECK(diff.n_equal_tensors == model.tensors.size());
+
+    const auto loaded = Model::load(in.path());
+    const MemoryNeed need = memory_need(in.path(), {});
+    CHECK(need.weights == loaded->info().weight_bytes);
+    CHECK(need.derived == loaded->info().derived_bytes);
+    CHECK(need.repacked == 0);
+  }
+}
+
 TEST_CASE("FP8 with block scales: converted to the bits of the products, run in place as the converted file") {
   // Heads and edges of matrices lie anywhere in the blocks.
   const TinyShape shape{.n_embd = 160, .n_ff = 200, .n_heads = 5, .n_nope = 24, .n_value = 20, .n_latent = 144, .q_lora = 136, .n_ff_expert = 40};
@@ -107,6 +139,14 @@ TEST_CASE("FP8 with block scales: converted to the bits of the products, run in 
     }
     const auto model = Model::load(codes.path());
     CHECK(model->info().weight_bytes < file->info().weight_bytes / 2);
+    const FileInfo info = inspect_file(codes.path());
+    CHECK(std::ranges::count(info.tensors, "F8_E4M3", &FileInfo::Tensor::type) > 20);
+    CHECK(memory_need(codes.path(), {}).derived == model->info().derived_bytes);
+    // The folder has kv_b where the file has k_b and v_b; all else is the same numbers.
+    for (const FileDiff::Tensor& tensor : diff_files(out / "expected.gguf", codes.path()).tensors) {
+      INFO(tensor.name);
+      CHECK((!tensor.a || !tensor.b || (tensor.compared && tensor.largest == 0)));
+    }
     for (const AttentionMode mode : all_modes) CHECK(relative_difference(logits_of(model, mode), logits_of(file, mode)) < 1e-5);
   }
   const std::string name = "model.layers.0.self_attn.q_a_proj.weight_scale_inv";
