@@ -1,14 +1,12 @@
 // Absorbed form: queries are taken into latent space, and all heads share the cache row as key and as value.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <iterator>
-#include <limits>
 
 #include "attention/attention.hpp"
 #include "attention/float_math.hpp"
 #include "attention/int16_math.hpp"
-#include "kernels/elementwise.hpp"
+#include "attention/split.hpp"
 #include "kernels/matmul.hpp"
 
 namespace mla::attention {
@@ -176,18 +174,11 @@ void attend_tile(const Params& p, const Run& run, int tile_index, int split, con
   }
 }
 
-// Joins the splits of a tile by their maxima and sums (log-sum-exp).
 void merge_tile(const CacheShape& s, const Run& run, int tile_index, const Workspace& w) {
-  for (int row = 0; row < run.rows_of(tile_index); ++row) {
-    const auto at = [&](int split) { return std::int64_t{run.partial_row(tile_index, split)} + row; };
-    float max = -std::numeric_limits<float>::infinity(), sum = 0;
-    for (int split = 0; split < run.n_splits; ++split) max = std::max(max, w.partial[at(split)].max);
-    for (int split = 0; split < run.n_splits; ++split) sum += w.partial[at(split)].sum * std::exp(w.partial[at(split)].max - max);
-    float* out = w.latent_out + (std::int64_t{run.first_row} + tile_index * run.tile_rows + row) * s.n_latent;
-    std::fill_n(out, s.n_latent, 0.0f);
-    for (int split = 0; split < run.n_splits; ++split)
-      kernels::add_scaled(out, w.partial_out + at(split) * result_stride(s.n_latent), std::exp(w.partial[at(split)].max - max) / sum, s.n_latent);
-  }
+  const std::int64_t stride = result_stride(s.n_latent), first = run.partial_row(tile_index, 0);
+  for (int row = 0; row < run.rows_of(tile_index); ++row)
+    merge_splits({w.partial + first + row, w.partial_out + (first + row) * stride, run.n_splits, run.tile_rows, stride},
+                 w.latent_out + (std::int64_t{run.first_row} + tile_index * run.tile_rows + row) * s.n_latent, s.n_latent);
 }
 
 // v = v_b · (weighted sum of latents), for every head.

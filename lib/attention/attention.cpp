@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "attention/in_place.hpp"
 #include "kernels/matmul.hpp"
 
 namespace mla::attention {
@@ -26,12 +27,12 @@ Form choose_form(AttentionMode mode, const CacheShape& s, int n_queries, int n_k
 }
 
 Attention::Attention(const CacheShape& shape, AttentionMode mode, const std::shared_ptr<Allocator>& allocator) : mode_(mode) {
-  if (mode != AttentionMode::deepseek2)
-    workspace_ = platform::Buffer(allocator, absorbed_workspace_floats(shape) * sizeof(float), "attention workspace");
+  const std::size_t floats = mode == AttentionMode::deepseek2 ? in_place_workspace_floats(shape) : absorbed_workspace_floats(shape);
+  workspace_ = platform::Buffer(allocator, floats * sizeof(float), "attention workspace");
 }
 
 std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noexcept {
-  return std::max(expanded_scratch_floats(shape, n_ubatch), absorbed_scratch_floats(shape));
+  return std::max({expanded_scratch_floats(shape, n_ubatch), absorbed_scratch_floats(shape), in_place_scratch_floats(shape)});
 }
 
 void Attention::run(const Params& p, platform::Executor& executor) {
@@ -44,7 +45,12 @@ void Attention::run(const Params& p, platform::Executor& executor) {
     const auto end = std::find_if(next, p.sequences.end(), is_expanded);
     if (next != end) absorbed_form(p, {next, end}, workspace_.as<float>(), executor);
     next = end;
-    if (next != p.sequences.end()) expanded_form(p, *next++, executor);
+    if (next == p.sequences.end()) break;
+    if (suits_in_place(p, *next))
+      in_place_form(p, *next, workspace_.as<float>(), executor);
+    else
+      expanded_form(p, *next, executor);
+    ++next;
   }
 }
 

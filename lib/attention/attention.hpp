@@ -42,7 +42,7 @@ Form choose_form(AttentionMode mode, const CacheShape& shape, int n_queries, int
 /// Attention of one layer for a whole ubatch: each sequence by the form that choose_form() gives, those in absorbed form together.
 class Attention {
  public:
-  /// Takes the memory that the absorbed form needs between its steps.
+  /// Takes the memory that work split along keys needs between its steps.
   Attention(const CacheShape& shape, AttentionMode mode, const std::shared_ptr<Allocator>& allocator);
 
   /// Scratch per thread, in floats.

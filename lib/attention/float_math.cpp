@@ -51,14 +51,12 @@ void Tile::score(const Rows& rows, std::int64_t first, int m, int n, Ahead) {
   sgemm({rows.data_ + first * rows.width_, rows.width_, keys_, rows.width_, Transpose::yes, scores_, n, m, n, rows.width_, 0.0f});
 }
 
-void Tile::weigh(int row, int visible, SoftmaxState& state, float* out) {
-  float* const scores = scores_ + std::int64_t{row} * n_scored_;
-  std::fill(scores + visible, scores + n_scored_, 0.0f);
+void weigh(float* scores, int n, int visible, SoftmaxState& state, float* out, int width) {
+  std::fill(scores + visible, scores + n, 0.0f);
   if (visible == 0) return;
   const float max = std::max(state.max, *std::max_element(scores, scores + visible));
   const float sum = kernels::exp_minus_max(scores, max, visible), factor = std::exp(state.max - max);
-  float* const accumulated = out + row * result_stride(value_width_);
-  for (int i = 0; i < value_width_; ++i) accumulated[i] *= factor;
+  for (int i = 0; i < width; ++i) out[i] *= factor;
   state = {max, state.sum * factor + sum};
 }
 

@@ -11,6 +11,10 @@ namespace mla::attention::float_math {
 
 constexpr int key_step = tile_keys;
 
+/// Goes on with the softmax of a row: of its scores [n] the first `visible` become weights, the others 0; out [width], the weighted sum
+/// so far, shrinks to the new maximum.
+void weigh(float* scores, int n, int visible, SoftmaxState& state, float* out, int width);
+
 class Rows {
  public:
   Rows(Scratch& scratch, std::int64_t capacity, Widths widths);
@@ -42,13 +46,11 @@ class Tile {
   void score(const Rows& rows, std::int64_t first, int m, int n, Ahead = {});
   template <typename Visible>
   void weigh(int m, Visible&& visible, SoftmaxState* states, float* out) {
-    for (int i = 0; i < m; ++i) weigh(i, visible(i), states[i], out);
+    for (int i = 0; i < m; ++i) float_math::weigh(scores_ + std::int64_t{i} * n_scored_, n_scored_, visible(i), states[i], out + i * result_stride(value_width_), value_width_);
   }
   void add_values(int m, float* out, Ahead = {});
 
  private:
-  void weigh(int row, int visible, SoftmaxState& state, float* out);
-
   Widths widths_;
   int value_width_, n_scored_ = 0;
   float* keys_;  // [capacity, first + second]
