@@ -143,8 +143,9 @@ void check(const ModelOptions& options) {
 }
 
 LoadedModel load_folder(const std::string& path, const ModelOptions& options) {
-  if (options.numa == Numa::split || options.numa == Numa::replicate)
-    fail(Status::unsupported, "{}: NUMA mode {} takes weights out of a GGUF file: convert the folder with mla-convert first", path, to_string(options.numa));
+  if (options.load_type.empty() && (options.numa == Numa::split || options.numa == Numa::replicate))
+    fail(Status::unsupported, "{}: NUMA mode {} can't place a folder's weights where they lie: convert them as they are loaded (--load-type bf16), or to a file (mla-convert)",
+         path, to_string(options.numa));
   HfFolder folder = open_hf_folder(path, options);
   LoadedModel model;
   model.file = std::move(folder.file);

@@ -79,6 +79,8 @@ TEST_CASE("a folder converted as it is loaded gives the logits of the converted 
     const auto model = Model::load(in.path(), {.progress = [&](std::string_view phase, auto, auto) { return calls += phase == "convert", true; }, .load_type = type});
     CHECK(calls > 20);
     for (const AttentionMode mode : all_modes) CHECK(logits(model, mode) == logits(file, mode));
+    for (const Numa numa : {Numa::split, Numa::replicate})
+      CHECK(logits(Model::load(in.path(), {.numa = numa, .load_type = type}), AttentionMode::automatic) == logits(file, AttentionMode::automatic));
     check_refused([&] { (void)Model::load(in.path(), {.progress = [](auto, auto, auto) { return false; }, .load_type = type}); }, Status::aborted, {in.path()});
   }
 }
@@ -170,7 +172,7 @@ TEST_CASE("folders that can't be loaded: the file and what is wrong are named") 
   HfFolder hf = hf_folder(original_layout(shape), shape);
   hf.write(in.path());
   check_refused([&] { (void)Model::load(in.path(), {.load_type = "q9"}); }, Status::invalid_argument, {"q9"});
-  check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported, {in.path(), "mla-convert"});
+  check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported, {in.path(), "--load-type", "mla-convert"});
   check_refused([&] { (void)load_tiny(original_layout(shape), out, {.load_type = "q8_0"}); }, Status::invalid_argument, {"mla-quantize"});
   hf.remove_tensor("lm_head.weight");
   hf.write(in.path());
