@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include <mla/inspect.hpp>
+
 #include "guard.hpp"
 #include "handles.hpp"
 #include "host.hpp"
@@ -54,6 +56,7 @@ void fill(mla::Batch& batch, const mla_batch& given, const mla::Context& context
     batch.logits.assign(n, 0);
     batch.logits.back() = 1;
   }
+  if (given.keep_embedding != nullptr) batch.keep_embedding.assign(given.keep_embedding, given.keep_embedding + n);
   if (given.positions != nullptr) {
     batch.positions.assign(given.positions, given.positions + n);
   } else {
@@ -62,26 +65,51 @@ void fill(mla::Batch& batch, const mla_batch& given, const mla::Context& context
   }
 }
 
+const mla::Context& at_rest(const mla_context* context) {
+  const mla_context& handle = not_null(context, "context");
+  Turn::check(handle.busy, "the context");
+  return *handle.context;
+}
+
 }  // namespace
 
 mla_status mla_context_new(mla_context** out, const mla_model* model, const mla_context_options* options) {
   return guarded(__func__, [&] {
     clear_out(out);
-    const mla::ContextOptions translated = translate(read_struct(options, "mla_context_options"));
+    const mla_context_options given = read_struct(options, "mla_context_options");
     auto handle = std::make_unique<mla_context>();
-    handle->context = std::make_shared<mla::Context>(not_null(model, "model").model, translated);
-    handle->cache.cache = translated.cache;
-    if (!translated.cache)  // its own, which lives as long as the context, also when another context borrows it
+    if (given.cache != nullptr) handle->cache = *given.cache;
+    handle->cache.borrowed = true;
+    const Turn turn(*handle->cache.busy, "the cache");
+    handle->context = std::make_shared<mla::Context>(not_null(model, "model").model, translate(given));
+    if (given.cache == nullptr)  // its own, which lives as long as the context, also when another context borrows it
       handle->cache.cache = std::shared_ptr<mla::KvCache>(handle->context, &handle->context->cache());
     *out = handle.release();
   });
 }
 
-void mla_context_free(mla_context* context) { delete context; }
+void mla_context_free(mla_context* context) { free_unless_busy(__func__, context, "the context"); }
+
+mla_status mla_context_memory_need(mla_memory_need* need, const char* path, const mla_context_options* options) {
+  return guarded(__func__, [&] {
+    not_null(need, "need");
+    const mla::MemoryNeed found = mla::memory_need(&not_null(path, "path"), translate(read_struct(options, "mla_context_options")));
+    static thread_local char limit[256];
+    limit[found.limit.copy(limit, sizeof limit - 1)] = '\0';
+    const mla_memory_need filled = {sizeof(mla_memory_need), found.weights, found.repacked, found.derived,
+                                    found.cache,             found.context, found.room,     limit};
+    write_struct(need, filled, "need");
+  });
+}
+
+uint64_t mla_context_bytes(const mla_context* context) {
+  return property<uint64_t>(__func__, 0, [&] { return not_null(context, "context").context->bytes(); });
+}
 
 mla_status mla_context_decode(mla_context* context, const mla_batch* batch) {
   return guarded(__func__, [&] {
     mla_context& handle = not_null(context, "context");
+    const Turn turn(handle.busy, "the context"), turn_of_cache(*handle.cache.busy, "the context's cache");
     fill(handle.batch, read_struct(&not_null(batch, "batch"), "mla_batch"), *handle.context, *handle.cache.cache);
     handle.context->decode(handle.batch);
   });
@@ -90,14 +118,21 @@ mla_status mla_context_decode(mla_context* context, const mla_batch* batch) {
 mla_status mla_context_logits(const float** out, const mla_context* context) {
   return guarded(__func__, [&] {
     clear_out(out);
-    *out = not_null(context, "context").context->logits().data();
+    *out = at_rest(context).logits().data();
   });
 }
 
 mla_status mla_context_logits_of_row(const float** out, const mla_context* context, int32_t row) {
   return guarded(__func__, [&] {
     clear_out(out);
-    *out = not_null(context, "context").context->logits(row).data();
+    *out = at_rest(context).logits(row).data();
+  });
+}
+
+mla_status mla_context_embedding(const float** out, const mla_context* context, int32_t row) {
+  return guarded(__func__, [&] {
+    clear_out(out);
+    *out = at_rest(context).embedding(row).data();
   });
 }
 

@@ -1,6 +1,7 @@
 // What every function of the C API goes through: no exception leaves, wrong arguments become messages, and options structs
 // of older and newer headers are read.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -105,6 +106,36 @@ int enum_value(const E& field, int last, const char* name) {
   if (value < 0 || value > last)
     throw Misuse{std::string(name) + " is " + std::to_string(value) + ": use 0 to " + std::to_string(last)};
   return value;
+}
+
+/// The turn of one call with an object that belongs to one thread at a time.
+class Turn {
+ public:
+  /// Throws Misuse if another call has it.
+  Turn(std::atomic<bool>& busy, const char* name) : busy_(busy) {
+    if (busy_.exchange(true, std::memory_order_acquire)) refuse(name);
+  }
+  ~Turn() { busy_.store(false, std::memory_order_release); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  /// For calls that only look.
+  static void check(const std::atomic<bool>& busy, const char* name) {
+    if (busy.load(std::memory_order_acquire)) refuse(name);
+  }
+
+ private:
+  [[noreturn]] static void refuse(const char* name) {
+    throw Misuse{std::string(name) + " is in use by another call: one thread at a time, and no callback of its own"};
+  }
+  std::atomic<bool>& busy_;
+};
+
+/// Deletes what no call is at work on; otherwise leaves it, with a message.
+template <typename T>
+void free_unless_busy(const char* function, T* object, const char* name) noexcept {
+  if (object == nullptr) return;
+  (void)guarded(function, [&] { Turn::check(object->busy, name); delete object; });
 }
 
 /// Memory for the caller, to be freed with mla_free().

@@ -1,5 +1,6 @@
 // What is behind the opaque types of mla.h.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,21 +21,26 @@ struct mla_model {
 
 struct mla_kv_cache {
   std::shared_ptr<mla::KvCache> cache;
+  std::shared_ptr<std::atomic<bool>> busy = std::make_shared<std::atomic<bool>>(false);  // of the cache, whatever handles lead to it
+  bool borrowed = false;  // from its context, which frees it
 };
 
 struct mla_context {
   std::shared_ptr<mla::Context> context;
   mla_kv_cache cache;  // handed out by mla_context_cache()
   mla::Batch batch;    // kept, so that decoding token by token allocates nothing
+  std::atomic<bool> busy{false};
 };
 
 struct mla_sampler {
   mla::Sampler sampler;
+  mutable std::atomic<bool> busy{false};
 };
 
 struct mla_text_stream {
   mla::TextStream stream;
   std::string text;  // what the last call returned
+  std::atomic<bool> busy{false};
 };
 
 struct mla_chat_template {

@@ -99,6 +99,7 @@ std::shared_ptr<ThreadPool> adapt(const mla_thread_pool* given) {
   if (given == nullptr) return nullptr;
   const mla_thread_pool functions = read_struct(given, "mla_thread_pool");
   not_null(functions.run, "mla_thread_pool.run");
+  if (auto pool = library_pool(functions)) return pool;
   if (functions.n_threads < 1 || functions.n_threads > max_threads)
     throw Misuse{"mla_thread_pool.n_threads is " + std::to_string(functions.n_threads) + ": use 1 to " + std::to_string(max_threads)};
   return std::make_shared<HostThreadPool>(functions);
@@ -118,6 +119,11 @@ ProgressCallback adapt(mla_progress_fn progress, void* user_data) {
 AbortCallback adapt(mla_abort_fn abort, void* user_data) {
   if (abort == nullptr) return {};
   return [=] { return abort(user_data) != 0; };
+}
+
+void write_shape(mla_cache_shape* out, const CacheShape& shape) {
+  const mla_cache_shape filled = {sizeof(mla_cache_shape), shape.n_layers, shape.n_heads, shape.n_nope, shape.n_rope, shape.n_value, shape.n_latent};
+  write_struct(out, filled, "shape");
 }
 
 CacheType cache_type(const mla_cache_type& field, const char* name) {

@@ -1,3 +1,7 @@
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
 #include <mla/error.hpp>
 #include <mla/model.hpp>
 
@@ -25,20 +29,67 @@ mla::ModelOptions translate(const mla_model_options& given) {
   return options;
 }
 
-}  // namespace
-
-mla_status mla_model_load(mla_model** out, const char* path, const mla_model_options* options) {
-  return guarded(__func__, [&] {
+/// load(options) gives the model.
+template <typename Load>
+mla_status load_model(const char* function, mla_model** out, const mla_model_options* options, Load&& load) {
+  return guarded(function, [&] {
     clear_out(out);
-    const mla::ModelOptions translated = translate(read_struct(options, "mla_model_options"));
     auto handle = std::make_unique<mla_model>();
-    handle->model = mla::Model::load(&not_null(path, "path"), translated);
+    handle->model = load(translate(read_struct(options, "mla_model_options")));
     try {
       handle->tokenizer.emplace(mla_tokenizer{handle->model->tokenizer()});
     } catch (const mla::Error&) {  // a model of token ids; mla_model_tokenizer() will say why
     }
     *out = handle.release();
   });
+}
+
+// Memory that the host lent, given back with its last user; not if the call that lent it fails.
+struct Lent {
+  mla_release_fn release = nullptr;
+  void* user_data = nullptr;
+  bool accepted = false;
+
+  ~Lent() {
+    if (accepted && release != nullptr) release(user_data);
+  }
+};
+
+// What an address must be a multiple of for a model to be used where it is.
+constexpr std::size_t in_place_alignment = 32;
+
+std::shared_ptr<std::byte> aligned_copy(std::span<const std::byte> bytes) {
+  const std::size_t size = (bytes.size() + in_place_alignment - 1) / in_place_alignment * in_place_alignment;
+  const std::shared_ptr<std::byte> copy(static_cast<std::byte*>(std::aligned_alloc(in_place_alignment, size)), std::free);
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy.get(), bytes.data(), bytes.size());
+  return copy;
+}
+
+}  // namespace
+
+mla_status mla_model_load(mla_model** out, const char* path, const mla_model_options* options) {
+  return load_model(__func__, out, options, [&](const mla::ModelOptions& translated) { return mla::Model::load(&not_null(path, "path"), translated); });
+}
+
+mla_status mla_model_load_fd(mla_model** out, int fd, const mla_model_options* options) {
+  return load_model(__func__, out, options, [&](const mla::ModelOptions& translated) { return mla::Model::load_descriptor(fd, translated); });
+}
+
+mla_status mla_model_load_memory(mla_model** out, const void* data, size_t n_bytes, mla_release_fn release, void* release_user_data,
+                                 const mla_model_options* options) {
+  std::shared_ptr<Lent> lent;
+  const mla_status status = load_model(__func__, out, options, [&](const mla::ModelOptions& translated) {
+    lent = std::make_shared<Lent>();
+    lent->release = release, lent->user_data = release_user_data;
+    const std::span bytes = array(&not_null(static_cast<const std::byte*>(data), "data"), n_bytes, "data");
+    if (reinterpret_cast<std::uintptr_t>(data) % in_place_alignment == 0) return mla::Model::load_memory(bytes, lent, translated);
+    auto copy = aligned_copy(bytes);
+    const std::span<const std::byte> copied(copy.get(), n_bytes);
+    return mla::Model::load_memory(copied, std::move(copy), translated);
+  });
+  if (status == MLA_OK) lent->accepted = true;
+  return status;
 }
 
 void mla_model_free(mla_model* model) { delete model; }
@@ -60,16 +111,14 @@ mla_status mla_model_get_info(mla_model_info* info, const mla_model* model) {
     filled.derived_bytes = facts.derived_bytes;
     filled.panel_bytes = facts.panel_bytes;
     filled.repacked_bytes = facts.repacked_bytes;
+    filled.fingerprint = not_null(model, "model").model->cache_model().fingerprint;
     write_struct(info, filled, "info");
   });
 }
 
 mla_status mla_model_cache_shape(mla_cache_shape* shape, const mla_model* model) {
   return guarded(__func__, [&] {
-    const mla::CacheShape sizes = not_null(model, "model").model->cache_shape();
-    const mla_cache_shape filled = {sizeof(mla_cache_shape), sizes.n_layers, sizes.n_heads, sizes.n_nope,
-                                    sizes.n_rope,            sizes.n_value,  sizes.n_latent};
-    write_struct(shape, filled, "shape");
+    write_shape(shape, not_null(model, "model").model->cache_shape());
   });
 }
 

@@ -60,19 +60,23 @@ mla_status mla_sampler_new(mla_sampler** out, const mla_sampler_options* options
   });
 }
 
-void mla_sampler_free(mla_sampler* sampler) { delete sampler; }
+void mla_sampler_free(mla_sampler* sampler) { free_unless_busy(__func__, sampler, "the sampler"); }
 
 mla_status mla_sampler_copy(mla_sampler** out, const mla_sampler* sampler) {
   return guarded(__func__, [&] {
     clear_out(out);
-    *out = new mla_sampler{not_null(sampler, "sampler").sampler};
+    const mla_sampler& handle = not_null(sampler, "sampler");
+    const Turn turn(handle.busy, "the sampler");
+    *out = new mla_sampler{handle.sampler};
   });
 }
 
 mla_status mla_sampler_sample(mla_token* out, mla_sampler* sampler, const float* logits, int32_t n_vocab) {
   return guarded(__func__, [&] {
     not_null(out, "the out-parameter") = -1;
-    *out = not_null(sampler, "sampler").sampler.sample(checked_logits(logits, n_vocab));
+    mla_sampler& handle = not_null(sampler, "sampler");
+    const Turn turn(handle.busy, "the sampler");
+    *out = handle.sampler.sample(checked_logits(logits, n_vocab));
   });
 }
 
@@ -80,7 +84,9 @@ mla_status mla_sampler_probabilities(mla_token_probability** out, size_t* n_out,
                                      int32_t n_vocab) {
   return guarded(__func__, [&] {
     clear_out(out), clear_out(n_out);
-    const auto candidates = not_null(sampler, "sampler").sampler.probabilities(checked_logits(logits, n_vocab));
+    mla_sampler& handle = not_null(sampler, "sampler");
+    const Turn turn(handle.busy, "the sampler");
+    const auto candidates = handle.sampler.probabilities(checked_logits(logits, n_vocab));
     auto* memory = static_cast<mla_token_probability*>(new_memory(candidates.size() * sizeof(mla_token_probability)));
     std::ranges::transform(candidates, memory, [](const mla::TokenProbability& c) {
       return mla_token_probability{c.token, c.probability};
@@ -91,11 +97,19 @@ mla_status mla_sampler_probabilities(mla_token_probability** out, size_t* n_out,
 }
 
 mla_status mla_sampler_accept(mla_sampler* sampler, mla_token token) {
-  return guarded(__func__, [&] { not_null(sampler, "sampler").sampler.accept(token); });
+  return guarded(__func__, [&] {
+    mla_sampler& handle = not_null(sampler, "sampler");
+    const Turn turn(handle.busy, "the sampler");
+    handle.sampler.accept(token);
+  });
 }
 
 mla_status mla_sampler_reset(mla_sampler* sampler) {
-  return guarded(__func__, [&] { not_null(sampler, "sampler").sampler.reset(); });
+  return guarded(__func__, [&] {
+    mla_sampler& handle = not_null(sampler, "sampler");
+    const Turn turn(handle.busy, "the sampler");
+    handle.sampler.reset();
+  });
 }
 
 double mla_sampler_mirostat_mu(const mla_sampler* sampler) {

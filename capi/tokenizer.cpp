@@ -113,12 +113,13 @@ mla_status mla_text_stream_new(mla_text_stream** out, const mla_tokenizer* token
   });
 }
 
-void mla_text_stream_free(mla_text_stream* stream) { delete stream; }
+void mla_text_stream_free(mla_text_stream* stream) { free_unless_busy(__func__, stream, "the stream"); }
 
 mla_status mla_text_stream_push(const char** out, size_t* n_bytes, mla_text_stream* stream, mla_token token) {
   return guarded(__func__, [&] {
     clear_text(out, n_bytes);
     mla_text_stream& handle = not_null(stream, "stream");
+    const Turn turn(handle.busy, "the stream");
     hand_out(out, n_bytes, handle, handle.stream.push(token));
   });
 }
@@ -127,6 +128,7 @@ mla_status mla_text_stream_finish(const char** out, size_t* n_bytes, mla_text_st
   return guarded(__func__, [&] {
     clear_text(out, n_bytes);
     mla_text_stream& handle = not_null(stream, "stream");
+    const Turn turn(handle.busy, "the stream");
     hand_out(out, n_bytes, handle, handle.stream.finish());
   });
 }

@@ -26,6 +26,8 @@ if(NOT PCRE2_FOUND)
 endif()
 if(MLA_BUILD_PROGRAMS)
   mla_require(CLI11 libcli11-dev CONFIG)
+  pkg_check_modules(MLA_HTTPLIB QUIET IMPORTED_TARGET cpp-httplib)  # only mla-server's
+  pkg_check_modules(MLA_CRYPTO QUIET IMPORTED_TARGET libcrypto)         # which the header calls, since 0.12, if it is built for TLS
 endif()
 if(MLA_BUILD_TESTS)
   mla_require(Catch2 catch2 CONFIG)  # version 2 or 3: tests/catch.hpp hides the difference

@@ -4,7 +4,7 @@
 # What cmake/MlaDependencies.cmake asks for, as Debian and Ubuntu name it. ocl-icd-opencl-dev is for the CMake files of
 # Debian's oneDNN, which want OpenCL whether it is used or not.
 packages="g++ cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libeigen3-dev libfmt-dev libspdlog-dev libnuma-dev
-nlohmann-json3-dev libpcre2-dev libcli11-dev catch2"
+nlohmann-json3-dev libpcre2-dev libcli11-dev libcpp-httplib-dev catch2"
 
 say() {
   echo "libmla: $*" >&2

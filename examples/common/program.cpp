@@ -22,7 +22,7 @@
 namespace program {
 namespace {
 
-constexpr std::array<std::string_view, 6> long_letters = {"npl", "npp", "ntg", "pps", "tb", "ub"};  // CLI11 knows one letter after one dash
+constexpr std::array<std::string_view, 7> long_letters = {"np", "npl", "npp", "ntg", "pps", "tb", "ub"};  // CLI11 knows one letter after one dash
 
 struct ClosedPipe : Failure {
   using Failure::Failure;
@@ -183,6 +183,12 @@ CLI::Validator file_name() {
 }
 
 bool interrupted() noexcept { return stop_signal != 0; }
+void forget_interrupt() noexcept { stop_signal = 0; }
+
+void expect_interrupt() noexcept {
+  forget_interrupt();
+  install_handlers();
+}
 
 bool stderr_is_terminal() noexcept { return isatty(STDERR_FILENO) != 0; }
 

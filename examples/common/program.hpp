@@ -29,6 +29,10 @@ CLI::Validator file_name();                        ///< not empty: a shell varia
 
 /// True once Ctrl-C was pressed (or SIGTERM came); run() installs the handler, a second Ctrl-C ends the process at once.
 bool interrupted() noexcept;
+/// For programs that go on after it, or for which it is the usual end: interrupted() is false again.
+void forget_interrupt() noexcept;
+/// The same, and the next Ctrl-C is noticed like the first one.
+void expect_interrupt() noexcept;
 
 /// A callback that shows progress on standard error if that is a terminal, and stops the work after Ctrl-C.
 mla::ProgressCallback progress();

@@ -14,16 +14,18 @@ struct Batch {
   std::vector<Position> positions;      ///< [n]
   std::vector<SequenceId> sequences;    ///< [n]
   std::vector<std::uint8_t> logits;     ///< [n]; nonzero: compute the logits of this row
+  std::vector<std::uint8_t> keep_embedding = {};  ///< [n], or empty; nonzero: keep the embedding of this row (Context::embedding())
 
   int size() const noexcept { return static_cast<int>(positions.size()); }
   void clear() noexcept {
-    tokens.clear(), embeddings.clear(), positions.clear(), sequences.clear(), logits.clear();
+    tokens.clear(), embeddings.clear(), positions.clear(), sequences.clear(), logits.clear(), keep_embedding.clear();
   }
-  void add(Token token, Position position, SequenceId sequence = 0, bool want_logits = false) {
+  void add(Token token, Position position, SequenceId sequence = 0, bool want_logits = false, bool want_embedding = false) {
     tokens.push_back(token);
     positions.push_back(position);
     sequences.push_back(sequence);
     logits.push_back(want_logits);
+    keep_embedding.push_back(want_embedding);
   }
   /// `tokens` at position, position + 1, …, with the logits of the last one.
   static Batch of(const std::vector<Token>& tokens, Position position = 0, SequenceId sequence = 0) {

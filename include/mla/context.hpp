@@ -1,9 +1,11 @@
 // Context: runs batches of tokens through a model.
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include <mla/attention_plan.hpp>
 #include <mla/batch.hpp>
 #include <mla/host.hpp>
 #include <mla/imatrix.hpp>
@@ -27,6 +29,7 @@ struct ContextOptions {
   std::shared_ptr<ThreadPool> thread_pool = nullptr;
   bool pin_threads = false;                ///< bind each thread of the context's own pool to a processor; never the calling thread
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
+  std::optional<AttentionRates> attention_rates = {};  ///< what `auto` chooses by; none: measured when first needed, and shared by the contexts of a model
   AbortCallback abort = nullptr;           ///< polled while computing
   std::shared_ptr<ImatrixCollector> collector = nullptr;  ///< of the same model: sums the inputs of its matrices; costs nothing where there is none
   bool time_ops = false;                   ///< keep op_timings(); costs nothing when off, some clock reads per layer when on
@@ -52,16 +55,28 @@ class Context {
   /// Logits of the last row that asked for them.
   std::span<const float> logits() const;
 
+  /// What the model makes of row i of the last batch: the normalised state behind the last layer, [n_embd], which the output matrix would turn
+  /// into logits. Valid until the next decode(). Throws invalid_argument if Batch::keep_embedding didn't ask for it.
+  std::span<const float> embedding(int i) const;
+
   const std::shared_ptr<const Model>& model() const noexcept;
   KvCache& cache() noexcept;
   const ContextOptions& options() const noexcept;
   int n_threads() const noexcept;        ///< that compute one token at a time
   int n_threads_batch() const noexcept;  ///< that compute several
 
+  /// Memory that this context holds now, in bytes: activations, scratch of its threads, logits and embeddings. Not its cache's.
+  std::uint64_t bytes() const noexcept;
+
   /// Where the time of decode() went since the context was made or reset_op_timings(): operations that ran, in the order of
-  /// the forward pass; their seconds add up to the time spent computing. Empty without ContextOptions::time_ops.
+  /// the forward pass; their seconds add up to the time spent computing. Empty without ContextOptions::time_ops
+  /// or time_ops(true).
   std::vector<OpTiming> op_timings() const;
   void reset_op_timings() noexcept;
+  void time_ops(bool on);  ///< from the next decode() on; as ContextOptions::time_ops
+
+  /// What mode `auto` chooses by: given, or measured; none as long as no batch of several tokens of one sequence has asked for a choice.
+  std::optional<AttentionRates> attention_rates() const;
 
   /// Makes a running decode() stop with Status::aborted within 200 ms; from any thread. Without effect on later calls.
   void abort() noexcept;

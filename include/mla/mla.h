@@ -11,7 +11,16 @@
  * refused (MLA_UNSUPPORTED) if it sets what this library does not know. A NULL options pointer means all defaults.
  *
  * Threads: a model, its tokenizer and a chat template may be used by any number of threads at once. A context, a
- * cache, a sampler and a text stream belong to one thread at a time; mla_context_abort() may be called from any.
+ * cache, a sampler and a text stream belong to one thread at a time; mla_context_abort() may be called from any. A call
+ * that meets another one at work on the same object, on another thread or in a callback of that very call, is refused
+ * with MLA_INVALID_ARGUMENT. Reading a property of a cache doesn't notice.
+ *
+ * fork(): threads stay in the parent. In the child a context and a thread pool of the parent don't compute
+ * (MLA_UNSUPPORTED) but may be freed; its models and caches may be used by new contexts, unless one was computing with the
+ * cache at that moment.
+ *
+ * Stability: this header only grows within a SONAME (docs/api-stability.md). What may still change is in
+ * <mla/mla_experimental.h>.
  *
  * Lifetimes: objects keep alive what they need (a context its model and cache, a stream its vocabulary), so they may
  * be freed in any order. What a function calls borrowed stays valid only as long as it says.
@@ -160,6 +169,24 @@ typedef struct mla_thread_pool {
 } mla_thread_pool;
 #define MLA_THREAD_POOL_INIT {sizeof(mla_thread_pool), 0, NULL, NULL, 0}
 
+/* Threads that this thread may keep busy with profit: one for each physical core that it may use. */
+MLA_API int32_t mla_default_threads(void);
+
+typedef struct mla_thread_pool_options {
+  size_t struct_size;
+  int32_t n_threads;   /* the calling thread included; 0: mla_default_threads() */
+  mla_numa numa;       /* where they run; what the model was loaded with */
+  int32_t pin_threads; /* nonzero: bind each to a processor; never the calling thread */
+} mla_thread_pool_options;
+#define MLA_THREAD_POOL_OPTIONS_INIT {sizeof(mla_thread_pool_options), 0, MLA_NUMA_NONE, 0}
+
+/* A pool of the library's own threads for several contexts, whose operations take turns on it: put it into their options.
+ * Free it with mla_thread_pool_free(), in any order: the threads end with the last context that uses them.
+ * Fails with MLA_INVALID_ARGUMENT, _OUT_OF_MEMORY (a thread can't be started). */
+MLA_API mla_status mla_thread_pool_new(mla_thread_pool **out, const mla_thread_pool_options *options);
+/* Only for what mla_thread_pool_new() made. */
+MLA_API void mla_thread_pool_free(mla_thread_pool *pool);
+
 /* ---- Model: weights, sizes and vocabulary of one file; immutable ------------------------------------------------- */
 
 /* A metadata key to take instead of the file's. */
@@ -209,8 +236,9 @@ typedef struct mla_model_info {
   uint64_t derived_bytes;   /* memory taken beside the file, for k_b that it lacks */
   uint64_t panel_bytes;     /* weights that the kernels read in their own layout: repacked, or so in the file */
   uint64_t repacked_bytes;  /* memory taken beside the file for repacked weights */
+  uint64_t fingerprint;     /* tells models apart, as saved states do */
 } mla_model_info;
-#define MLA_MODEL_INFO_INIT {sizeof(mla_model_info), NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define MLA_MODEL_INFO_INIT {sizeof(mla_model_info), NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 
 /* The sizes that a cache row depends on. */
 typedef struct mla_cache_shape {
@@ -227,6 +255,16 @@ typedef struct mla_cache_shape {
 /* Opens a GGUF file (of a split model any part may be named) or a Hugging Face folder. Free it with mla_model_free().
  * Fails with MLA_NOT_FOUND, _IO_ERROR, _BAD_FILE, _UNSUPPORTED, _OUT_OF_MEMORY, _ABORTED, _INVALID_ARGUMENT. */
 MLA_API mla_status mla_model_load(mla_model **out, const char *path, const mla_model_options *options);
+/* The same for the GGUF file that an open descriptor refers to (a memfd, say, or one that another process passed), from its beginning;
+ * the descriptor may be closed then. MLA_UNSUPPORTED for a part of a split model. */
+MLA_API mla_status mla_model_load_fd(mla_model **out, int fd, const mla_model_options *options);
+/* Called once when memory that was lent is no longer used, on the thread that frees the last object that needed it. */
+typedef void (*mla_release_fn)(void *user_data);
+/* The same for a GGUF file in memory, which is not copied if its address is a multiple of 32: it must not change, and must stay until
+ * release() is called, which may be NULL. Otherwise it is copied, and released before this returns. If the call fails, release() isn't
+ * called. MLA_UNSUPPORTED for a part of a split model. */
+MLA_API mla_status mla_model_load_memory(mla_model **out, const void *data, size_t n_bytes, mla_release_fn release,
+                                         void *release_user_data, const mla_model_options *options);
 MLA_API void mla_model_free(mla_model *model);
 
 /* Fills `info` up to its struct_size. */
@@ -305,6 +343,9 @@ MLA_API mla_status mla_kv_cache_save_memory(void **out, size_t *n_bytes, const m
  * sequence), _NOT_FOUND, _IO_ERROR, _CACHE_FULL, _OUT_OF_MEMORY; the cache is then as it was. */
 MLA_API mla_status mla_kv_cache_load(mla_kv_cache *cache, const char *path, mla_sequence_id seq);
 MLA_API mla_status mla_kv_cache_load_memory(mla_kv_cache *cache, const void *state, size_t n_bytes, mla_sequence_id seq);
+/* Fills `shape` and `options` up to their struct_size with what the cache was made with; the allocator is not told. */
+MLA_API mla_status mla_kv_cache_shape(mla_cache_shape *shape, const mla_kv_cache *cache);
+MLA_API mla_status mla_kv_cache_get_options(mla_kv_cache_options *options, const mla_kv_cache *cache);
 /* Rows of the sequence; -1 for a NULL cache. */
 MLA_API int32_t mla_kv_cache_seq_len(const mla_kv_cache *cache, mla_sequence_id seq);
 /* Smallest and largest position of the sequence; -1 if it is empty. */
@@ -342,13 +383,34 @@ typedef struct mla_batch {
   const mla_position *positions;     /* [n]; NULL: each row follows the last one of its sequence */
   const mla_sequence_id *sequences;  /* [n]; NULL: all of sequence 0 */
   const uint8_t *logits;             /* [n]; nonzero: compute the logits of this row; NULL: of the last row only */
+  const uint8_t *keep_embedding;     /* [n]; nonzero: keep the embedding of this row; NULL: of none */
 } mla_batch;
-#define MLA_BATCH_INIT {sizeof(mla_batch), 0, NULL, NULL, NULL, NULL, NULL}
+#define MLA_BATCH_INIT {sizeof(mla_batch), 0, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* Free it with mla_context_free(). Fails with MLA_INVALID_ARGUMENT (sizes, or a cache of another shape or layout),
  * MLA_OUT_OF_MEMORY. */
 MLA_API mla_status mla_context_new(mla_context **out, const mla_model *model, const mla_context_options *options);
+/* A context that is computing, on another thread or in whose callback this is called, is not freed: mla_last_error() tells. */
 MLA_API void mla_context_free(mla_context *context);
+
+/* What running a model takes, in bytes. */
+typedef struct mla_memory_need {
+  size_t struct_size;
+  uint64_t weights;  /* the tensors, mapped: pages that the system may drop and read again */
+  uint64_t repacked; /* of them, those that MLA_REPACK_AUTO copies, if they fit; pages of the file are then let go */
+  uint64_t derived;  /* matrices that the file lacks */
+  uint64_t cache;    /* with all its rows in use */
+  uint64_t context;  /* activations, scratch of the threads, logits of one row */
+  uint64_t room;     /* what this process may take now; UINT64_MAX: nothing says */
+  const char *limit; /* what sets that: "the machine", "the control group /a/b"; borrowed, until the next such call of this thread */
+} mla_memory_need;
+#define MLA_MEMORY_NEED_INIT {sizeof(mla_memory_need), 0, 0, 0, 0, 0, 0, NULL}
+
+/* Fills `need` up to its struct_size for a context with these options on the model of a GGUF file, of which only headers are read; nothing
+ * is allocated. Fails like mla_model_load() and mla_context_new(). */
+MLA_API mla_status mla_context_memory_need(mla_memory_need *need, const char *path, const mla_context_options *options);
+/* Memory that the context holds now: activations, scratch of its threads, logits and embeddings, not its cache's. 0 for NULL. */
+MLA_API uint64_t mla_context_bytes(const mla_context *context);
 
 /* Adds the batch to the cache and computes the logits it asks for. Fails with MLA_INVALID_ARGUMENT, _CACHE_FULL,
  * _ABORTED, _OUT_OF_MEMORY; the cache is then as it was before the call, and there are no logits. */
@@ -357,6 +419,9 @@ MLA_API mla_status mla_context_decode(mla_context *context, const mla_batch *bat
 MLA_API mla_status mla_context_logits(const float **out, const mla_context *context);
 /* Logits [n_vocab] of row i of the last batch; MLA_INVALID_ARGUMENT if it asked for none. Borrowed, until the next decode. */
 MLA_API mla_status mla_context_logits_of_row(const float **out, const mla_context *context, int32_t row);
+/* The embedding [n_embd] of row i of the last batch: the normalised state behind the last layer, which the output matrix would turn into logits.
+ * MLA_INVALID_ARGUMENT if mla_batch.keep_embedding didn't ask for it. Borrowed, until the next decode. */
+MLA_API mla_status mla_context_embedding(const float **out, const mla_context *context, int32_t row);
 /* The cache that the context works on; borrowed, as long as the context. NULL for NULL. */
 MLA_API mla_kv_cache *mla_context_cache(mla_context *context);
 /* Threads that compute one token at a time; -1 for NULL. */

@@ -1,5 +1,6 @@
 // libmla: DeepSeek-family language models on CPUs. The whole C++ interface.
 #pragma once
+#include <mla/attention_plan.hpp>
 #include <mla/batch.hpp>
 #include <mla/chat.hpp>
 #include <mla/chat_template.hpp>

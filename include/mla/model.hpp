@@ -61,6 +61,9 @@ class Model {
   /// Opens a GGUF file (of a split model any part may be named), or a Hugging Face folder, as mla/convert.hpp reads it.
   /// Throws Error: not_found, io_error, bad_file, unsupported, out_of_memory, aborted; names the file and the key or tensor.
   static std::shared_ptr<const Model> load(const std::string& path, const ModelOptions& options = {});
+  /// Loads the GGUF file that an open descriptor refers to (a memfd, or one that another process passed), from its beginning, wherever the
+  /// descriptor stands; it may be closed then. A part of a split model is refused. Throws like load(), and invalid_argument.
+  static std::shared_ptr<const Model> load_descriptor(int descriptor, const ModelOptions& options = {});
   /// Loads a GGUF file that is in memory already, at an address that is a multiple of 32; a part of a split model is refused.
   /// Weights that are not repacked stay where they are, whatever use_mmap says: `bytes` must not change, and must stay until the model is gone. The
   /// model keeps `owner` for that; it may be null if the host sees to it. Throws like load(), and invalid_argument.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "attention/in_place.hpp"
 #include "kernels/matmul.hpp"
@@ -13,44 +14,63 @@ Params local(Params p, const platform::Executor& executor) noexcept {
   return p;
 }
 
-Form choose_form(AttentionMode mode, const CacheShape& s, int n_queries, int n_keys) noexcept {
-  if (mode == AttentionMode::deepseek2) return Form::expanded;
-  if (mode == AttentionMode::deepseek_mla) return Form::absorbed;
-  // Multiply-adds per head. Both forms also pass n·R·(N+V) through the per-head matrices: the expanded one for every key,
-  // the absorbed one for every query.
-  const double n = n_queries, d = n_keys;
-  const double pairs = n * d + n * n / 2;
-  const double through_latent = static_cast<double>(s.n_latent) * (s.n_nope + s.n_value);
-  const double expanded = pairs * (s.n_nope + s.n_rope + s.n_value) + (n + d) * through_latent;
-  const double absorbed = pairs * (2.0 * s.n_latent + s.n_rope) + n * through_latent;
-  return expanded <= absorbed ? Form::expanded : Form::absorbed;
-}
+namespace {
 
-Attention::Attention(const CacheShape& shape, AttentionMode mode, const std::shared_ptr<Allocator>& allocator) : mode_(mode) {
-  const std::size_t floats = mode == AttentionMode::deepseek2 ? in_place_workspace_floats(shape) : absorbed_workspace_floats(shape);
+// Takes an executor's observer away for a time.
+class Unobserved {
+ public:
+  explicit Unobserved(platform::Executor& executor) noexcept : executor_(executor), observer_(executor.observer()) { executor.watch(nullptr); }
+  ~Unobserved() { executor_.watch(observer_); }
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  platform::Executor& executor_;
+  platform::InputObserver* observer_;
+};
+
+}  // namespace
+
+Attention::Attention(const CacheShape& shape, Planning planning, const std::shared_ptr<Allocator>& allocator)
+    : planning_(std::move(planning)), rates_(planning_.rates) {
+  const std::size_t floats = planning_.mode == AttentionMode::deepseek2 ? in_place_workspace_floats(shape) : absorbed_workspace_floats(shape);
   workspace_ = platform::Buffer(allocator, floats * sizeof(float), "attention workspace");
 }
 
-std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noexcept {
-  return std::max({expanded_scratch_floats(shape, n_ubatch), absorbed_scratch_floats(shape), in_place_scratch_floats(shape)});
+Form Attention::form_of(const Params& p, const SequenceRows& rows, platform::Executor& executor) {
+  if (planning_.mode == AttentionMode::deepseek2) return Form::expanded;
+  if (planning_.mode == AttentionMode::deepseek_mla || rows.n_rows == 1) return Form::absorbed;
+  if (!rates_) {
+    const Unobserved unobserved(executor);
+    const platform::OpTimer::Pause pause(executor.ops());
+    const auto measure = [&] { return measured_rates(p.shape, *p.row_format, p.weights, workspace_.as<float>(), executor); };
+    rates_ = planning_.known ? planning_.known->get(p.row_format->key.type, executor.n_threads(), measure) : measure();
+  }
+  int n_keys = -rows.n_rows;  // cached before this ubatch
+  for (const cache::PageView& page : rows.pages) n_keys += std::popcount(page.live);
+  return plan_attention(*rates_, rows.n_rows, n_keys).uses_absorbed() ? Form::absorbed : Form::expanded;
 }
 
+std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noexcept {
+  return std::max({expanded_scratch_floats(shape, std::max(n_ubatch, measured_queries)), absorbed_scratch_floats(shape), in_place_scratch_floats(shape)});
+}
+
+// Sequences that are neighbours and go the same way are worked on together.
 void Attention::run(const Params& p, platform::Executor& executor) {
-  const auto is_expanded = [&](const SequenceRows& rows) {
-    int n_keys = -rows.n_rows;  // cached before this ubatch
-    for (const cache::PageView& page : rows.pages) n_keys += std::popcount(page.live);
-    return choose_form(mode_, p.shape, rows.n_rows, n_keys) == Form::expanded;
+  const auto way_of = [&](const SequenceRows& rows) {
+    return std::pair(form_of(p, rows, executor), suits_in_place(p, rows));
   };
   for (auto next = p.sequences.begin(); next != p.sequences.end();) {
-    const auto end = std::find_if(next, p.sequences.end(), is_expanded);
-    if (next != end) absorbed_form(p, {next, end}, workspace_.as<float>(), executor);
-    next = end;
-    if (next == p.sequences.end()) break;
-    if (suits_in_place(p, *next))
-      in_place_form(p, *next, workspace_.as<float>(), executor);
+    const auto way = way_of(*next);
+    const auto end = std::find_if(next + 1, p.sequences.end(), [&](const SequenceRows& rows) { return way_of(rows) != way; });
+    const std::span<const SequenceRows> sequences(next, end);
+    if (way.first == Form::absorbed)
+      absorbed_form(p, sequences, workspace_.as<float>(), executor);
+    else if (way.second)
+      in_place_form(p, sequences, workspace_.as<float>(), executor);
     else
-      expanded_form(p, *next, executor);
-    ++next;
+      expanded_form(p, sequences, executor);
+    next = end;
   }
 }
 

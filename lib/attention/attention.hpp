@@ -2,9 +2,12 @@
 #pragma once
 #include <mla/kv_cache.hpp>
 #include <mla/types.hpp>
+#include <memory>
+#include <optional>
 #include <span>
 
 #include "attention/latent_weights.hpp"
+#include "attention/plan.hpp"
 #include "cache/kv_cache_impl.hpp"
 #include "platform/executor.hpp"
 #include "platform/memory.hpp"
@@ -35,31 +38,40 @@ Params local(Params p, const platform::Executor& executor) noexcept;
 
 enum class Form { expanded, absorbed };
 
-/// The form that needs fewer multiplications for n_queries new tokens behind n_keys cached ones; the layout and the mode
-/// may leave no choice.
-Form choose_form(AttentionMode mode, const CacheShape& shape, int n_queries, int n_keys) noexcept;
+/// What decides between the forms.
+struct Planning {
+  AttentionMode mode = AttentionMode::automatic;
+  std::optional<AttentionRates> rates;           ///< given by the host
+  std::shared_ptr<KnownRates> known = nullptr;   ///< where else they are looked up, and kept once measured
+};
 
-/// Attention of one layer for a whole ubatch: each sequence by the form that choose_form() gives, those in absorbed form together.
+/// Attention of one layer for a whole ubatch: each sequence by the cheaper form, those in absorbed form together. The mode may leave no choice.
 class Attention {
  public:
   /// Takes the memory that work split along keys needs between its steps.
-  Attention(const CacheShape& shape, AttentionMode mode, const std::shared_ptr<Allocator>& allocator);
+  Attention(const CacheShape& shape, Planning planning, const std::shared_ptr<Allocator>& allocator);
 
   /// Scratch per thread, in floats.
   static std::size_t scratch_floats(const CacheShape& shape, int n_ubatch) noexcept;
 
   void run(const Params& p, platform::Executor& executor);
 
+  /// None until they were needed.
+  const std::optional<AttentionRates>& rates() const noexcept { return rates_; }
+
  private:
-  AttentionMode mode_;
+  Form form_of(const Params& p, const SequenceRows& rows, platform::Executor& executor);
+
+  Planning planning_;
+  std::optional<AttentionRates> rates_;
   platform::Buffer workspace_;
 };
 
-// The two forms, for one sequence and for several that are neighbours in the ubatch, and the memory that each needs: per thread, and for
+// The two forms, for sequences that are neighbours in the ubatch, and the memory that each needs: per thread, and for
 // the whole.
 std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexcept;
 std::size_t absorbed_scratch_floats(const CacheShape& shape) noexcept;
-void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor);
+void expanded_form(const Params& p, std::span<const SequenceRows> sequences, platform::Executor& executor);
 void absorbed_form(const Params& p, std::span<const SequenceRows> sequences, std::span<float> workspace, platform::Executor& executor);
 std::size_t absorbed_workspace_floats(const CacheShape& shape) noexcept;
 

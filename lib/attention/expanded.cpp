@@ -131,6 +131,14 @@ void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<
     for (int v = 0; v < s.n_value; ++v) out[v] = scratch.out[i * stride + v] / scratch.states[i].sum;
 }
 
+// Whole panels of queries.
+SequenceRows part_of(const SequenceRows& rows, int part, int n_parts) noexcept {
+  constexpr int panel = 16;
+  const int n_panels = (rows.n_rows + panel - 1) / panel;
+  const auto begin = [&](int i) { return std::min(rows.n_rows, n_panels * i / n_parts * panel); };
+  return {rows.first_row + begin(part), begin(part + 1) - begin(part), rows.pages};
+}
+
 template <typename Math>
 std::size_t scratch_floats(const CacheShape& shape, int n_ubatch) noexcept {
   Scratch scratch;
@@ -144,9 +152,16 @@ std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexc
   return std::max(scratch_floats<Int16Math>(shape, n_ubatch), scratch_floats<FloatMath>(shape, n_ubatch));
 }
 
-void expanded_form(const Params& p, const SequenceRows& rows, platform::Executor& executor) {
-  const auto attend = p.row_format->key.type == CacheType::f32 ? attend_head<FloatMath> : attend_head<Int16Math>;
-  executor.parallel_for(p.shape.n_heads, [&](int head, int thread) { attend(local(p, executor), rows, head, executor.scratch(thread), executor.ops().thread_laps(thread)); });
+// A task is a head of a sequence, or of a part of its queries where there are more threads than that: the parts make the same keys anew.
+void expanded_form(const Params& p, std::span<const SequenceRows> sequences, platform::Executor& executor) {
+  const bool in_floats = p.row_format->key.type == CacheType::f32;  // whose sums depend on how many queries meet; results must not on the threads
+  const auto attend = in_floats ? attend_head<FloatMath> : attend_head<Int16Math>;
+  const int n_whole = static_cast<int>(sequences.size()) * p.shape.n_heads;
+  const int n_parts = in_floats ? 1 : (executor.n_threads() + n_whole - 1) / n_whole;
+  executor.parallel_for(n_whole * n_parts, [&](int task, int thread) {
+    const SequenceRows rows = part_of(sequences[static_cast<std::size_t>(task / (p.shape.n_heads * n_parts))], task % n_parts, n_parts);
+    if (rows.n_rows > 0) attend(local(p, executor), rows, task / n_parts % p.shape.n_heads, executor.scratch(thread), executor.ops().thread_laps(thread));
+  });
   executor.ops().join(Op::attention_wait);
 }
 

@@ -133,23 +133,8 @@ class Split {
   float* scores_;  // [rows, keys of a tile]
 };
 
-}  // namespace
 
-bool suits_in_place(const Params& p, const SequenceRows& rows) noexcept {
-  const std::array parts{&p.row_format->key, &p.row_format->rope, &p.row_format->value};
-  return p.layout == CacheLayout::expanded && rows.n_rows <= most_queries &&
-         std::ranges::all_of(parts, [](const cache::RowPart* part) { return stored_type(part->type).has_value(); });
-}
-
-std::size_t in_place_workspace_floats(const CacheShape& s) noexcept {
-  Scratch scratch;
-  const Workspace workspace(scratch, s);
-  return scratch.floats();
-}
-
-std::size_t in_place_scratch_floats(const CacheShape& s) noexcept { return static_cast<std::size_t>(Workspace::max_rows(s)) * tile_keys; }
-
-void in_place_form(const Params& p, const SequenceRows& rows, std::span<float> memory, platform::Executor& executor) {
+void attend_sequence(const Params& p, const SequenceRows& rows, std::span<float> memory, platform::Executor& executor) {
   const CacheShape& s = p.shape;
   Scratch scratch(memory);
   const Workspace w(scratch, s);
@@ -166,6 +151,26 @@ void in_place_form(const Params& p, const SequenceRows& rows, std::span<float> m
   float* const out = p.out + std::int64_t{rows.first_row} * s.n_heads * s.n_value;
   for (int row = 0; row < n_rows; ++row) merge_splits({w.states + row, w.sums + row * stride, n_splits, n_rows, stride}, out + std::int64_t{row} * s.n_value, s.n_value);
   executor.ops().lap(Op::kqv_merge);
+}
+
+}  // namespace
+
+bool suits_in_place(const Params& p, const SequenceRows& rows) noexcept {
+  const std::array parts{&p.row_format->key, &p.row_format->rope, &p.row_format->value};
+  return p.layout == CacheLayout::expanded && rows.n_rows <= most_queries &&
+         std::ranges::all_of(parts, [](const cache::RowPart* part) { return stored_type(part->type).has_value(); });
+}
+
+std::size_t in_place_workspace_floats(const CacheShape& s) noexcept {
+  Scratch scratch;
+  const Workspace workspace(scratch, s);
+  return scratch.floats();
+}
+
+std::size_t in_place_scratch_floats(const CacheShape& s) noexcept { return static_cast<std::size_t>(Workspace::max_rows(s)) * tile_keys; }
+
+void in_place_form(const Params& p, std::span<const SequenceRows> sequences, std::span<float> workspace, platform::Executor& executor) {
+  for (const SequenceRows& rows : sequences) attend_sequence(p, rows, workspace, executor);
 }
 
 }  // namespace mla::attention

@@ -10,7 +10,7 @@ namespace mla::attention {
 /// Whether it can be used, and is the faster way: few queries, and row types that have such kernels.
 bool suits_in_place(const Params& p, const SequenceRows& rows) noexcept;
 
-void in_place_form(const Params& p, const SequenceRows& rows, std::span<float> workspace, platform::Executor& executor);
+void in_place_form(const Params& p, std::span<const SequenceRows> sequences, std::span<float> workspace, platform::Executor& executor);
 std::size_t in_place_workspace_floats(const CacheShape& shape) noexcept;
 std::size_t in_place_scratch_floats(const CacheShape& shape) noexcept;
 

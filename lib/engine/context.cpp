@@ -7,6 +7,8 @@
 #include "engine/forward.hpp"
 #include "engine/imatrix_collector.hpp"
 #include "engine/model_impl.hpp"
+#include "engine/row_outputs.hpp"
+#include "platform/counting_allocator.hpp"
 #include "platform/fail.hpp"
 #include "platform/thread_pool.hpp"
 
@@ -18,6 +20,11 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
   if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
   for (const int n : {o.n_threads, o.n_threads_batch})
     if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
+  if (o.attention_rates) {
+    const AttentionRates& r = *o.attention_rates;
+    for (const double rate : {r.expanded_pair, r.expanded_key, r.absorbed_pair, r.absorbed_query})
+      if (!(rate >= 0 && rate < 1e18)) fail(Status::invalid_argument, "an attention rate is {}: nanoseconds, from 0 on, are needed", rate);
+  }
   if (o.collector && o.collector->model() != model) fail(Status::invalid_argument, "the collector was made for another model");
   if (!o.cache) return o;
   if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
@@ -54,8 +61,11 @@ class Context::Impl {
         cache(make_cache(*model, o)),
         threads(o, model->impl().loaded.numa.get()),
         pool(o.thread_pool ? o.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), o.pin_threads, model->impl().loaded.numa.get())),
-        executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), o.allocator),
-        forward(model->impl().loaded, o.attention, o.n_ubatch, o.allocator) {
+        memory(std::make_shared<platform::CountingAllocator>(o.allocator)),
+        logits("logits", model->info().n_vocab, memory),
+        embeddings("an embedding", model->info().n_embd, memory),
+        executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), memory),
+        forward(model->impl().loaded, o, memory) {
     cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
@@ -64,7 +74,6 @@ class Context::Impl {
   }
 
   void decode(const Batch& batch);
-  std::span<const float> logits(int i) const;
   std::span<const float> last_logits() const;
 
   const ContextOptions options;
@@ -72,27 +81,27 @@ class Context::Impl {
   std::shared_ptr<KvCache> cache;
   ThreadCounts threads;
   std::shared_ptr<ThreadPool> pool;
+  const std::shared_ptr<platform::CountingAllocator> memory;  // all that follow take theirs from
+  engine::RowOutputs logits, embeddings;
   platform::Executor executor;
+  engine::Forward forward;
 
  private:
   void check(const Batch& batch) const;
-  void place_logits(const Batch& batch);
+  void forget_outputs() noexcept { logits.clear(), embeddings.clear(); }
   void run_ubatch(const Batch& batch, int begin, int end, KvCache::Impl::Transaction& transaction);
   void order_by_sequence(const Batch& batch, int begin, int end);
   void view_sequences();
 
-  engine::Forward forward;
-  std::vector<int> logit_index;  // [batch] row of `logit_memory`, or -1
-  platform::Buffer logit_memory;
 
   // The ubatch in work: rows of the batch, those of a sequence together.
   std::vector<int> order;
   std::vector<Token> tokens;
-  std::vector<float> embeddings;
+  std::vector<float> inputs;
   std::vector<Position> positions;
   std::vector<SequenceId> sequence_ids;
   std::vector<cache::RowRef> rows;
-  std::vector<int> logit_rows;
+  std::vector<int> logit_rows, embedding_rows;
   std::vector<int> place;  // [ubatch] row of the ubatch that a row of the batch became
   std::vector<cache::PageView> pages;
   std::vector<std::size_t> page_ends;  // [sequences] in `pages`
@@ -110,6 +119,8 @@ void Context::Impl::check(const Batch& b) const {
          b.embeddings.size(), n_embd);
   if (b.sequences.size() != n || b.logits.size() != n)
     fail(Status::invalid_argument, "the batch has {} positions, {} sequence ids and {} logits flags", n, b.sequences.size(), b.logits.size());
+  if (!b.keep_embedding.empty() && b.keep_embedding.size() != n)
+    fail(Status::invalid_argument, "the batch has {} positions and {} keep_embedding flags", n, b.keep_embedding.size());
   const int n_vocab = model->info().n_vocab;
   for (std::size_t i = 0; i < n; ++i) {
     if (!b.tokens.empty() && (b.tokens[i] < 0 || b.tokens[i] >= n_vocab))
@@ -120,10 +131,11 @@ void Context::Impl::check(const Batch& b) const {
 }
 
 void Context::Impl::decode(const Batch& batch) {
-  logit_index.clear();
+  forget_outputs();
   check(batch);
   try {
-    place_logits(batch);
+    logits.place(batch.logits, batch.logits.size());
+    embeddings.place(batch.keep_embedding, batch.logits.size());
     KvCache::Impl::Transaction transaction(cache->impl());
     executor.session([&] {
       executor.start();
@@ -132,17 +144,9 @@ void Context::Impl::decode(const Batch& batch) {
     });
     transaction.commit();
   } catch (...) {
-    logit_index.clear();
+    forget_outputs();
     throw;
   }
-}
-
-void Context::Impl::place_logits(const Batch& batch) {
-  int n = 0;
-  logit_index.reserve(static_cast<std::size_t>(batch.size()));
-  for (const std::uint8_t wanted : batch.logits) logit_index.push_back(wanted ? n++ : -1);
-  const std::size_t bytes = static_cast<std::size_t>(n) * static_cast<std::size_t>(model->info().n_vocab) * sizeof(float);
-  if (bytes > logit_memory.size()) logit_memory = platform::Buffer(options.allocator, bytes, "logits");
 }
 
 // Attention wants the rows of a sequence together; logits come out in the batch's order all the same.
@@ -150,14 +154,14 @@ void Context::Impl::order_by_sequence(const Batch& batch, int begin, int end) {
   order.resize(static_cast<std::size_t>(end - begin));
   std::iota(order.begin(), order.end(), begin);
   std::ranges::sort(order, {}, [&](int i) { return std::pair(batch.sequences[static_cast<std::size_t>(i)], i); });
-  tokens.clear(), embeddings.clear(), positions.clear(), sequence_ids.clear(), logit_rows.clear();
+  tokens.clear(), inputs.clear(), positions.clear(), sequence_ids.clear();
   const auto n_embd = static_cast<std::size_t>(model->info().n_embd);
   for (const int row : order) {
     const auto i = static_cast<std::size_t>(row);
     if (!batch.tokens.empty())
       tokens.push_back(batch.tokens[i]);
     else
-      embeddings.insert(embeddings.end(), batch.embeddings.begin() + static_cast<std::ptrdiff_t>(i * n_embd),
+      inputs.insert(inputs.end(), batch.embeddings.begin() + static_cast<std::ptrdiff_t>(i * n_embd),
                         batch.embeddings.begin() + static_cast<std::ptrdiff_t>((i + 1) * n_embd));
     positions.push_back(batch.positions[i]);
     sequence_ids.push_back(batch.sequences[i]);
@@ -187,31 +191,15 @@ void Context::Impl::run_ubatch(const Batch& batch, int begin, int end, KvCache::
     rows.push_back(transaction.append(sequence_ids[i], positions[i], tokens.empty() ? cache::no_token : tokens[i]));
   view_sequences();
 
-  // Rows of the ubatch that want logits, in the batch's order: their logits are then neighbours in `logit_memory`.
   place.resize(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) place[static_cast<std::size_t>(order[i] - begin)] = static_cast<int>(i);
-  int first_logit = -1;
-  for (int i = begin; i < end; ++i) {
-    if (logit_index[static_cast<std::size_t>(i)] < 0) continue;
-    if (first_logit < 0) first_logit = logit_index[static_cast<std::size_t>(i)];
-    logit_rows.push_back(place[static_cast<std::size_t>(i - begin)]);
-  }
-  float* out = logit_memory.as<float>().data() + static_cast<std::size_t>(std::max(first_logit, 0)) * static_cast<std::size_t>(model->info().n_vocab);
-  forward.run({tokens, embeddings, positions, rows, sequences, logit_rows}, cache->impl(), out, executor);
-}
-
-std::span<const float> Context::Impl::logits(int i) const {
-  if (i < 0 || i >= static_cast<int>(logit_index.size()))
-    fail(Status::invalid_argument, "row {} of the last batch: it has {} rows", i, logit_index.size());
-  const int index = logit_index[static_cast<std::size_t>(i)];
-  if (index < 0) fail(Status::invalid_argument, "row {} of the last batch did not ask for logits", i);
-  const auto n_vocab = static_cast<std::size_t>(model->info().n_vocab);
-  return {reinterpret_cast<const float*>(logit_memory.data()) + static_cast<std::size_t>(index) * n_vocab, n_vocab};
+  float* const logits_out = logits.collect(begin, end, place, logit_rows);
+  float* const embeddings_out = embeddings.collect(begin, end, place, embedding_rows);
+  forward.run({tokens, inputs, positions, rows, sequences, logit_rows, embedding_rows}, cache->impl(), logits_out, embeddings_out, executor);
 }
 
 std::span<const float> Context::Impl::last_logits() const {
-  for (auto i = static_cast<int>(logit_index.size()); i-- > 0;)
-    if (logit_index[static_cast<std::size_t>(i)] >= 0) return logits(i);
+  if (const int row = logits.last_row(); row >= 0) return logits.of_row(row);
   fail(Status::invalid_argument, "there are no logits: no row of the last batch asked for them, or decode() failed");
 }
 
@@ -222,9 +210,10 @@ Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 
 void Context::decode(const Batch& batch) { impl_->decode(batch); }
-std::span<const float> Context::logits(int i) const { return impl_->logits(i); }
-
+std::span<const float> Context::logits(int i) const { return impl_->logits.of_row(i); }
 std::span<const float> Context::logits() const { return impl_->last_logits(); }
+std::span<const float> Context::embedding(int i) const { return impl_->embeddings.of_row(i); }
+std::uint64_t Context::bytes() const noexcept { return impl_->memory->bytes(); }
 
 const std::shared_ptr<const Model>& Context::model() const noexcept { return impl_->model; }
 KvCache& Context::cache() noexcept { return *impl_->cache; }
@@ -242,7 +231,15 @@ std::vector<OpTiming> Context::op_timings() const {
   return timings;
 }
 
+std::optional<AttentionRates> Context::attention_rates() const { return impl_->forward.attention_rates(); }
+
 void Context::reset_op_timings() noexcept { impl_->executor.ops().reset(); }
+void Context::time_ops(bool on) {
+  if (on)
+    impl_->executor.ops().enable(impl_->pool->n_threads());
+  else
+    impl_->executor.ops().disable();
+}
 
 void Context::abort() noexcept { impl_->executor.abort(); }
 

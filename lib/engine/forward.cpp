@@ -24,24 +24,24 @@ std::int64_t widest_row(const model::Config& c) noexcept {
 
 }  // namespace
 
-Forward::Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubatch, const std::shared_ptr<Allocator>& allocator)
-    : model_(model), rope_(model.config.rope), attention_(model.config.shape, mode, allocator) {
+Forward::Forward(const model::LoadedModel& model, const ContextOptions& o, const std::shared_ptr<Allocator>& allocator)
+    : model_(model), rope_(model.config.rope), attention_(model.config.shape, {o.attention, o.attention_rates, model.attention_rates}, allocator) {
   const model::Config& c = model.config;
   const CacheShape& s = c.shape;
-  if (c.router.n_experts > 0) experts_.emplace(c.router, c.n_embd, c.n_ff_expert, n_ubatch, allocator);
+  if (c.router.n_experts > 0) experts_.emplace(c.router, c.n_embd, c.n_ff_expert, o.n_ubatch, allocator);
 
   const std::int64_t q_width = std::int64_t{s.n_heads} * (s.n_nope + s.n_rope), v_width = std::int64_t{s.n_heads} * s.n_value;
-  const std::int64_t heads_kv = mode == AttentionMode::deepseek2 ? std::int64_t{s.n_heads} * (s.n_nope + s.n_value) : 0;
+  const std::int64_t heads_kv = o.attention == AttentionMode::deepseek2 ? std::int64_t{s.n_heads} * (s.n_nope + s.n_value) : 0;
   const std::int64_t widths[] = {c.n_embd, c.n_embd, c.n_embd, c.q_lora_rank, q_width, s.n_latent + s.n_rope,
                                  heads_kv, v_width,  widest_ffn(c), widest_ffn(c)};
   float** const buffers[] = {&residual_, &normed_, &block_out_, &q_latent_, &q_, &kv_, &heads_kv_, &attended_, &hidden_, &up_};
   std::int64_t total = 0;
   for (const std::int64_t width : widths) total += width;
-  const std::size_t rounded = kernels::int8_rows_bytes(n_ubatch, widest_row(c));
-  memory_ = platform::Buffer(allocator, rounded + static_cast<std::size_t>(total) * static_cast<std::size_t>(n_ubatch) * sizeof(float), "activations");
+  const std::size_t rounded = kernels::int8_rows_bytes(o.n_ubatch, widest_row(c));
+  memory_ = platform::Buffer(allocator, rounded + static_cast<std::size_t>(total) * static_cast<std::size_t>(o.n_ubatch) * sizeof(float), "activations");
   rounded_ = {memory_.data(), rounded};
   float* next = reinterpret_cast<float*>(memory_.data() + rounded);
-  for (std::size_t i = 0; i < std::size(widths); ++i) *buffers[i] = std::exchange(next, next + widths[i] * n_ubatch);
+  for (std::size_t i = 0; i < std::size(widths); ++i) *buffers[i] = std::exchange(next, next + widths[i] * o.n_ubatch);
 }
 
 std::size_t Forward::scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept {
@@ -49,7 +49,7 @@ std::size_t Forward::scratch_floats(const model::LoadedModel& model, int n_ubatc
                   attention::Attention::scratch_floats(model.config.shape, n_ubatch));
 }
 
-void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor) {
+void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, float* embeddings, platform::Executor& executor) {
   executor.ops().start();
   rope_.angles(ubatch.positions, cosines_, sines_);
   executor.ops().lap(Op::rope);
@@ -59,7 +59,7 @@ void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, pla
     attention_block(w, layer, ubatch, cache, executor);
     feed_forward_block(w, layer, ubatch.n_tokens(), executor);
   }
-  output(ubatch, logits, executor);
+  output(ubatch, logits, embeddings, executor);
 }
 
 // y = w · x for n tokens, rows of x and y as wide as the matrix.
@@ -189,11 +189,18 @@ void Forward::feed_forward_block(const model::LayerWeights& w, int layer, int n_
   if (c.has_experts(layer)) experts_->run(w.experts, normed_, n_tokens, residual_, executor);
 }
 
-void Forward::output(const Ubatch& ubatch, float* logits, platform::Executor& executor) {
-  const std::int64_t n_embd = model_.config.n_embd, n = static_cast<std::int64_t>(ubatch.logit_rows.size());
-  for (std::int64_t i = 0; i < n; ++i)
-    kernels::rms_norm(residual_ + ubatch.logit_rows[static_cast<std::size_t>(i)] * n_embd, model_.output_norm, model_.config.rms_eps,
-                      normed_ + i * n_embd, n_embd);
+void Forward::normed_rows(std::span<const int> rows, float* out) const {
+  const std::int64_t n_embd = model_.config.n_embd;
+  for (const int row : rows) {
+    kernels::rms_norm(residual_ + row * n_embd, model_.output_norm, model_.config.rms_eps, out, n_embd);
+    out += n_embd;
+  }
+}
+
+void Forward::output(const Ubatch& ubatch, float* logits, float* embeddings, platform::Executor& executor) {
+  const auto n = static_cast<std::int64_t>(ubatch.logit_rows.size());
+  normed_rows(ubatch.embedding_rows, embeddings);
+  normed_rows(ubatch.logit_rows, normed_);
   executor.ops().lap(Op::norm);
   multiply(normed_, n, model_.output, logits, executor);
   if (n > 0) executor.ops().lap(Op::output, work_of(model_.output, n));

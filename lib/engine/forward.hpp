@@ -19,6 +19,7 @@ struct Ubatch {
   std::span<const cache::RowRef> rows;    ///< [n] where each token's row of the cache is
   std::span<const attention::SequenceRows> sequences;
   std::span<const int> logit_rows;        ///< rows that need logits
+  std::span<const int> embedding_rows;    ///< rows whose last state is wanted
 
   int n_tokens() const noexcept { return static_cast<int>(positions.size()); }
 };
@@ -26,13 +27,16 @@ struct Ubatch {
 /// Owns the activations. Used by one thread at a time.
 class Forward {
  public:
-  Forward(const model::LoadedModel& model, AttentionMode mode, int n_ubatch, const std::shared_ptr<Allocator>& allocator);
+  /// `allocator` instead of the options' own.
+  Forward(const model::LoadedModel& model, const ContextOptions& options, const std::shared_ptr<Allocator>& allocator);
 
   /// Floats of scratch that each thread of the executor must have.
   static std::size_t scratch_floats(const model::LoadedModel& model, int n_ubatch) noexcept;
 
-  /// Writes the tokens' cache rows and logits [logit_rows, n_vocab].
-  void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, platform::Executor& executor);
+  /// Writes the tokens' cache rows, logits [logit_rows, n_vocab] and embeddings [embedding_rows, n_embd].
+  void run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, float* embeddings, platform::Executor& executor);
+
+  const std::optional<AttentionRates>& attention_rates() const noexcept { return attention_.rates(); }
 
  private:
   void multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor);
@@ -42,7 +46,8 @@ class Forward {
   void project_latents(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
   void store_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
   void feed_forward_block(const model::LayerWeights& w, int layer, int n_tokens, platform::Executor& executor);
-  void output(const Ubatch& ubatch, float* logits, platform::Executor& executor);
+  void normed_rows(std::span<const int> rows, float* out) const;
+  void output(const Ubatch& ubatch, float* logits, float* embeddings, platform::Executor& executor);
 
   const model::LoadedModel& model_;
   layers::Rope rope_;

@@ -4,26 +4,12 @@
 #include "engine/forward.hpp"
 #include "model/footprint.hpp"
 #include "model/inspect.hpp"
+#include "platform/counting_allocator.hpp"
 #include "platform/fail.hpp"
 #include "platform/memory_room.hpp"
 
 namespace mla {
 namespace {
-
-// Memory that is counted and never touched, so that the system gives none.
-class CountingAllocator final : public Allocator {
- public:
-  void* allocate(std::size_t bytes, std::size_t alignment) noexcept override {
-    total += bytes;
-    return memory_->allocate(bytes, alignment);
-  }
-  void deallocate(void* memory, std::size_t bytes) noexcept override { memory_->deallocate(memory, bytes); }
-
-  std::uint64_t total = 0;
-
- private:
-  std::shared_ptr<Allocator> memory_ = default_allocator();
-};
 
 int most_threads(const ContextOptions& o) {
   if (o.thread_pool) return o.thread_pool->n_threads();
@@ -32,11 +18,12 @@ int most_threads(const ContextOptions& o) {
 
 std::uint64_t context_bytes(const model::Config& config, const ContextOptions& o) {
   if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
-  const auto counter = std::make_shared<CountingAllocator>();
+  // Memory that is counted and never touched, so that the system gives none.
+  const auto counter = std::make_shared<platform::CountingAllocator>();
   model::LoadedModel model;
   model.config = config;
-  const engine::Forward forward(model, o.attention, o.n_ubatch, counter);
-  return counter->total + platform::Executor::scratch_bytes(engine::Forward::scratch_floats(model, o.n_ubatch), most_threads(o)) +
+  const engine::Forward forward(model, o, counter);
+  return counter->bytes() + platform::Executor::scratch_bytes(engine::Forward::scratch_floats(model, o.n_ubatch), most_threads(o)) +
          static_cast<std::uint64_t>(config.n_vocab) * sizeof(float);
 }
 

@@ -54,6 +54,12 @@ std::shared_ptr<const Model> Model::load(const std::string& path, const ModelOpt
   return std::shared_ptr<const Model>(new Model(std::move(impl)));
 }
 
+std::shared_ptr<const Model> Model::load_descriptor(int descriptor, const ModelOptions& options) {
+  (void)platform::active_isa();
+  auto impl = std::make_unique<Impl>(model::load_descriptor(descriptor, options), options);
+  return std::shared_ptr<const Model>(new Model(std::move(impl)));
+}
+
 std::shared_ptr<const Model> Model::load_memory(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const ModelOptions& options) {
   (void)platform::active_isa();
   auto impl = std::make_unique<Impl>(model::load_memory(bytes, options), options, std::move(owner));

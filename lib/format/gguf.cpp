@@ -31,9 +31,19 @@ struct PartName {
   std::string path_of(unsigned part) const { return gguf_part_path(stem, part, count); }
 };
 
-platform::FileView open_view(const std::string& path, const GgufFile::Options& options) {
+void report_open(const std::string& path, const GgufFile::Options& options) {
   if (options.progress && !options.progress("open", 0, 1)) fail(Status::aborted, "loading {} was cancelled", path);
+}
+
+platform::FileView open_view(const std::string& path, const GgufFile::Options& options) {
+  report_open(path, options);
   return options.use_mmap ? platform::FileView::map(path) : platform::FileView::read(path, options.allocator, options.progress);
+}
+
+platform::FileView open_view(int descriptor, const GgufFile::Options& options) {
+  const std::string name = fmt::format("file descriptor {}", descriptor);
+  report_open(name, options);
+  return options.use_mmap ? platform::FileView::map(descriptor, name) : platform::FileView::read(descriptor, name, options.allocator, options.progress);
 }
 
 std::optional<std::uint64_t> part_uint(const GgufPart& part, const std::string& path, std::string_view key) {
@@ -74,6 +84,11 @@ class GgufReader {
     constexpr std::uintptr_t alignment = 32;  // what offsets of tensors are multiples of
     if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0)
       fail(Status::invalid_argument, "{}: its address is not a multiple of {}: copy it to one that is", view.path(), alignment);
+    run_alone(std::move(view));
+  }
+
+  // What has no name that would lead to other parts.
+  void run_alone(platform::FileView view) {
     GgufPart part = read_gguf_part(view, 0, options_.allow_unknown_types);
     if (const std::uint64_t count = part_uint(part, view.path(), "split.count").value_or(1); count > 1)
       fail(Status::unsupported, "{}: one of {} parts: load a split model from its files, or join them first", view.path(), count);
@@ -126,6 +141,12 @@ class GgufReader {
 GgufFile GgufFile::open(const std::string& path, const Options& options) {
   GgufFile file;
   GgufReader(file, options).run(path);
+  return file;
+}
+
+GgufFile GgufFile::open(int descriptor, const Options& options) {
+  GgufFile file;
+  GgufReader(file, options).run_alone(open_view(descriptor, options));
   return file;
 }
 

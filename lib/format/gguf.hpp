@@ -67,6 +67,8 @@ class GgufFile {
   /// Opens version 2 and 3 files; of a split model any part may be named.
   /// Throws Error: not_found, io_error, bad_file, unsupported, out_of_memory, aborted; names file and key or tensor.
   static GgufFile open(const std::string& path, const Options& options);
+  /// The same for an open descriptor of a file that isn't a part of a split model; it may be closed then. Throws also unsupported for a part.
+  static GgufFile open(int descriptor, const Options& options);
   /// The same for a file in memory, which must outlive this and isn't a part of a split model. Throws also invalid_argument.
   static GgufFile borrow(std::span<const std::byte> bytes, const Options& options);
 

@@ -142,6 +142,13 @@ void check(const ModelOptions& options) {
     fail(Status::invalid_argument, "ModelOptions::n_threads is {}: use 0 (automatic) to 4096", options.n_threads);
 }
 
+void check_for_gguf(const ModelOptions& options) {
+  if (!options.load_type.empty())
+    fail(Status::invalid_argument, "ModelOptions::load_type (--load-type) is for Hugging Face folders: use mla-quantize to write a GGUF file of another type");
+  if (!options.use_mmap && (options.numa == Numa::split || options.numa == Numa::replicate))
+    fail(Status::invalid_argument, "NUMA mode {} takes weights out of a mapped file: leave use_mmap as it is (no --no-mmap)", to_string(options.numa));
+}
+
 LoadedModel load_folder(const std::string& path, const ModelOptions& options) {
   if (options.load_type.empty() && (options.numa == Numa::split || options.numa == Numa::replicate))
     fail(Status::unsupported, "{}: NUMA mode {} can't place a folder's weights where they lie: convert them as they are loaded (--load-type bf16), or to a file (mla-convert)",
@@ -169,11 +176,14 @@ format::GgufFile::Options file_options(const ModelOptions& options) {
 LoadedModel load_path(const std::string& path, const ModelOptions& options) {
   check(options);
   if (platform::is_directory(path)) return load_folder(path, options);
-  if (!options.load_type.empty())
-    fail(Status::invalid_argument, "{}: ModelOptions::load_type (--load-type) is for Hugging Face folders: use mla-quantize to write a GGUF file of another type", path);
-  if (!options.use_mmap && (options.numa == Numa::split || options.numa == Numa::replicate))
-    fail(Status::invalid_argument, "NUMA mode {} takes weights out of a mapped file: leave use_mmap as it is (no --no-mmap)", to_string(options.numa));
+  check_for_gguf(options);
   return load(format::GgufFile::open(path, file_options(options)), options);
+}
+
+LoadedModel load_descriptor(int descriptor, const ModelOptions& options) {
+  check(options);
+  check_for_gguf(options);
+  return load(format::GgufFile::open(descriptor, file_options(options)), options);
 }
 
 LoadedModel load_memory(std::span<const std::byte> bytes, const ModelOptions& options) {

@@ -45,6 +45,7 @@ struct LoadedModel {
   platform::Buffer repacked;              ///< weights in another layout, or elsewhere, than the mapped file's (model/repack.hpp)
   std::shared_ptr<const platform::NumaPlan> numa;  ///< nullptr: nodes are of no interest
   std::vector<platform::Buffer> copies;   ///< of `repacked`, on all nodes but the first, under Numa::replicate
+  std::shared_ptr<attention::KnownRates> attention_rates = std::make_shared<attention::KnownRates>();
   platform::Replicas replicas;            ///< the same as executors want it
   std::uint64_t n_parameters = 0;
   std::uint64_t fingerprint = 0;  ///< of the file and the overrides (model/fingerprint.hpp)
@@ -52,6 +53,8 @@ struct LoadedModel {
 
 /// A GGUF file, or a Hugging Face folder. Throws Error that names the file and the key or tensor; nothing is left behind.
 LoadedModel load_path(const std::string& path, const ModelOptions& options);
+/// A GGUF file behind an open descriptor, which may be closed then.
+LoadedModel load_descriptor(int descriptor, const ModelOptions& options);
 /// A GGUF file in memory that outlives the result.
 LoadedModel load_memory(std::span<const std::byte> bytes, const ModelOptions& options);
 

@@ -29,6 +29,10 @@ Executor::Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::s
   }
 }
 
+Executor::~Executor() {
+  if (!process_.is_here()) (void)host_team_.release();  // as OwnThreadPool does
+}
+
 void Executor::use_threads(int n_threads) noexcept {
   if (team_ != nullptr) active_ = std::clamp(n_threads, 1, pool_->n_threads());
   ops_.set_threads(active_);

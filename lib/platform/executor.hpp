@@ -14,6 +14,7 @@
 #include "platform/memory.hpp"
 #include "platform/numa.hpp"
 #include "platform/op_timer.hpp"
+#include "platform/process.hpp"
 #include "platform/team.hpp"
 
 namespace mla::platform {
@@ -31,6 +32,7 @@ class Executor {
  public:
   Executor(std::shared_ptr<ThreadPool> pool, AbortCallback abort, std::size_t scratch_floats,
            const std::shared_ptr<Allocator>& allocator);
+  ~Executor();
 
   /// Memory that it takes for scratch.
   static constexpr std::size_t scratch_bytes(std::size_t scratch_floats, int n_threads) noexcept {
@@ -40,9 +42,10 @@ class Executor {
   int n_threads() const noexcept { return pool_->n_threads(); }
 
   /// Runs body(), in which operations follow each other. A pool whose host promised concurrent tasks is called once, for all of them;
-  /// the threads then wait for each other in ways of our own.
+  /// the threads then wait for each other in ways of our own. Throws Error(unsupported) in a child of the process that made it.
   template <typename Body>
   void session(Body&& body) {
+    process_.require("this context");
     if (!host_team_) return body();
     auto member = [&](int thread) {
       if (thread > 0) return host_team_->work(thread);
@@ -124,6 +127,7 @@ class Executor {
   bool stop_requested();
   void throw_if_aborted();
 
+  const ProcessMark process_;
   std::shared_ptr<ThreadPool> pool_;
   std::unique_ptr<Team> host_team_;  // for a pool of concurrent tasks
   Team* team_ = nullptr;             // that, or the own pool's; none for a host's barrier-free dispatch

@@ -46,14 +46,15 @@ std::size_t regular_file_size(int fd, const std::string& path) {
   return static_cast<std::size_t>(info.st_size);
 }
 
-void read_exactly(int fd, std::byte* out, std::size_t bytes, const std::string& path) {
+void read_exactly(int fd, std::byte* out, std::size_t bytes, std::uint64_t position, const std::string& path) {
   while (bytes > 0) {
-    const ssize_t got = ::read(fd, out, std::min<std::size_t>(bytes, std::size_t{1} << 30));
+    const ssize_t got = ::pread(fd, out, std::min<std::size_t>(bytes, std::size_t{1} << 30), static_cast<off_t>(position));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_errno("read", path);
     if (got == 0) fail(Status::io_error, "cannot read {}: it became shorter while it was read", path);
     out += got;
     bytes -= static_cast<std::size_t>(got);
+    position += static_cast<std::uint64_t>(got);
   }
 }
 
@@ -68,12 +69,16 @@ std::string link_target(const std::string& path) {
 FileView FileView::map(const std::string& path) {
   const Descriptor fd(::open(path.c_str(), open_flags));
   if (fd.get() < 0) fail_errno("open", path);
+  return map(fd.get(), path);
+}
+
+FileView FileView::map(int descriptor, const std::string& name) {
   FileView view;
-  view.path_ = path;
-  const std::size_t size = regular_file_size(fd.get(), path);
+  view.path_ = name;
+  const std::size_t size = regular_file_size(descriptor, name);
   if (size == 0) return view;
-  void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
-  if (address == MAP_FAILED) fail_errno("map", path);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+  if (address == MAP_FAILED) fail_errno("map", name);
   view.data_ = static_cast<const std::byte*>(address);
   view.size_ = size;
   view.mapped_ = true;
@@ -84,14 +89,19 @@ FileView FileView::read(const std::string& path, std::shared_ptr<Allocator> allo
                         std::string_view phase) {
   const Descriptor fd(::open(path.c_str(), open_flags));
   if (fd.get() < 0) fail_errno("open", path);
+  return read(fd.get(), path, std::move(allocator), progress, phase);
+}
+
+FileView FileView::read(int descriptor, const std::string& name, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress,
+                        std::string_view phase) {
   FileView view;
-  view.path_ = path;
-  const std::size_t size = regular_file_size(fd.get(), path);
-  view.memory_ = Buffer(std::move(allocator), size, path.c_str());
+  view.path_ = name;
+  const std::size_t size = regular_file_size(descriptor, name);
+  view.memory_ = Buffer(std::move(allocator), size, name.c_str());
   constexpr std::size_t chunk = std::size_t{16} << 20;  // small enough to notice a cancel at once
   for (std::size_t done = 0; done < size; done += chunk) {
-    if (progress && !progress(phase, done, size)) fail(Status::aborted, "reading {} was cancelled", path);
-    read_exactly(fd.get(), view.memory_.data() + done, std::min(chunk, size - done), path);
+    if (progress && !progress(phase, done, size)) fail(Status::aborted, "reading {} was cancelled", name);
+    read_exactly(descriptor, view.memory_.data() + done, std::min(chunk, size - done), done, name);
   }
   view.data_ = view.memory_.data();
   view.size_ = size;
@@ -140,7 +150,10 @@ FileReader::FileReader(const std::string& path) : path_(path), fd_(::open(path.c
 
 FileReader::~FileReader() { ::close(fd_); }
 
-void FileReader::read(std::span<std::byte> bytes) { read_exactly(fd_, bytes.data(), bytes.size(), path_); }
+void FileReader::read(std::span<std::byte> bytes) {
+  read_exactly(fd_, bytes.data(), bytes.size(), position_, path_);
+  position_ += bytes.size();
+}
 
 constexpr std::size_t write_buffer_bytes = std::size_t{1} << 20;
 
@@ -220,7 +233,7 @@ std::string read_text_file(const std::string& path, std::uint64_t limit) {
   const std::size_t size = regular_file_size(fd.get(), path);
   if (size > limit) fail(Status::bad_file, "{}: {} bytes, where at most {} make sense", path, size, limit);
   std::string text(size, '\0');
-  read_exactly(fd.get(), reinterpret_cast<std::byte*>(text.data()), size, path);
+  read_exactly(fd.get(), reinterpret_cast<std::byte*>(text.data()), size, 0, path);
   return text;
 }
 

@@ -17,8 +17,13 @@ class FileView {
   FileView() = default;
   /// Maps the file. Throws Error(not_found / io_error) that names it.
   static FileView map(const std::string& path);
+  /// Maps what an open descriptor refers to, which may be closed then; `name` is the path that errors name.
+  static FileView map(int descriptor, const std::string& name);
   /// Reads the file into memory of `allocator`; polls `progress` (may be empty) with `phase`.
   static FileView read(const std::string& path, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress = {},
+                       std::string_view phase = "read");
+  /// Reads it from its beginning, wherever the descriptor stands, and leaves that where it is.
+  static FileView read(int descriptor, const std::string& name, std::shared_ptr<Allocator> allocator, const ProgressCallback& progress = {},
                        std::string_view phase = "read");
   /// Memory of someone else, which must outlive the view; `name` is the path that errors name.
   static FileView borrow(std::span<const std::byte> bytes, std::string name);
@@ -63,7 +68,7 @@ class FileReader {
  private:
   std::string path_;
   int fd_ = -1;
-  std::uint64_t size_ = 0;
+  std::uint64_t size_ = 0, position_ = 0;
 };
 
 /// What becomes of `path`.part when its writer goes without commit().

@@ -41,13 +41,33 @@ struct OpTotal {
 class OpTimer {
   using Clock = std::chrono::steady_clock;
   using Totals = std::array<OpTotal, n_ops>;
+  struct alignas(64) PerThread {
+    Totals totals;
+  };
 
  public:
   /// `n_threads`: the largest number of threads that a parallel operation has.
   void enable(int n_threads);
+  void disable() noexcept { threads_.clear(); }
   bool enabled() const noexcept { return !threads_.empty(); }
   /// Threads that parallel operations have from now on: at least 1, at most what enable() was told.
   void set_threads(int n_threads) noexcept { n_threads_ = n_threads; }
+
+  /// While one lives, laps are not taken; the time belongs to nothing.
+  class Pause {
+   public:
+    explicit Pause(OpTimer& timer) noexcept : timer_(timer) { timer_.threads_.swap(threads_); }
+    ~Pause() {
+      timer_.threads_.swap(threads_);
+      timer_.start();
+    }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    OpTimer& timer_;
+    std::vector<PerThread> threads_;
+  };
 
   /// The time up to here belongs to nothing.
   void start() noexcept {
@@ -83,9 +103,6 @@ class OpTimer {
   void reset() noexcept { totals_ = {}; }
 
  private:
-  struct alignas(64) PerThread {
-    Totals totals;
-  };
   static void add(Totals& totals, Op op, double seconds, Work work) noexcept;
   double seconds_since_lap() noexcept;
 

@@ -25,30 +25,36 @@ void run_on(const std::vector<int>& processors) noexcept {
 
 }  // namespace
 
-OwnThreadPool::OwnThreadPool(const ThreadPlan& plan) : team_(static_cast<int>(plan.nodes.size()), plan.n_processors) {
-  const int n_threads = team_.n_threads();
+OwnThreadPool::OwnThreadPool(const ThreadPlan& plan) : workers_(std::make_unique<Workers>(plan)) {
+  Team& team = workers_->team;
+  const int n_threads = team.n_threads();
   try {
-    threads_.reserve(static_cast<std::size_t>(n_threads - 1));
+    workers_->threads.reserve(static_cast<std::size_t>(n_threads - 1));
     for (int thread = 1; thread < n_threads; ++thread) {
-      team_.set_node(thread, plan.nodes[static_cast<std::size_t>(thread)]);
-      threads_.emplace_back([this, thread, processors = plan.processors[static_cast<std::size_t>(thread)]] {
+      team.set_node(thread, plan.nodes[static_cast<std::size_t>(thread)]);
+      workers_->threads.emplace_back([&team, thread, processors = plan.processors[static_cast<std::size_t>(thread)]] {
         run_on(processors);
-        team_.work(thread);
+        team.work(thread);
       });
     }
   } catch (const std::system_error& error) {
-    end_threads();
     fail(Status::out_of_memory, "cannot start {} threads: {}", n_threads, error.what());
-  } catch (...) {
-    end_threads();
-    throw;
   }
 }
 
-void OwnThreadPool::end_threads() noexcept {
-  team_.stop();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+// In a child there is nobody to join, and even the locks can't be destroyed: that would wait for threads that aren't here.
+OwnThreadPool::~OwnThreadPool() {
+  if (!process_.is_here()) (void)workers_.release();
+}
+
+void OwnThreadPool::run(int n_tasks, TaskRef task) {
+  process_.require("this thread pool");
+  workers_->team.run(n_tasks, task);
+}
+
+OwnThreadPool::Workers::~Workers() {
+  team.stop();
+  for (std::thread& thread : threads) thread.join();
 }
 
 std::shared_ptr<ThreadPool> make_thread_pool(int n_threads, bool pin, const NumaPlan* plan) {

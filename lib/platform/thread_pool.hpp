@@ -1,10 +1,12 @@
 // The library's own thread pool, which its executor can tell more than a host's.
 #pragma once
+#include <memory>
 #include <mla/host.hpp>
 #include <thread>
 #include <vector>
 
 #include "platform/numa.hpp"
+#include "platform/process.hpp"
 #include "platform/team.hpp"
 
 namespace mla::platform {
@@ -13,18 +15,25 @@ class OwnThreadPool final : public ThreadPool {
  public:
   /// As many threads as the plan has, less the caller. Throws Error(out_of_memory).
   explicit OwnThreadPool(const ThreadPlan& plan);
-  ~OwnThreadPool() override { end_threads(); }
+  ~OwnThreadPool() override;
 
-  int n_threads() const noexcept override { return team_.n_threads(); }
-  void run(int n_tasks, TaskRef task) override { team_.run(n_tasks, task); }
+  int n_threads() const noexcept override { return workers_->team.n_threads(); }
+  /// Throws Error(unsupported) in a child of the process that made it.
+  void run(int n_tasks, TaskRef task) override;
 
-  Team& team() noexcept { return team_; }
+  Team& team() noexcept { return workers_->team; }
 
  private:
-  void end_threads() noexcept;
+  struct Workers {
+    Team team;
+    std::vector<std::thread> threads;
 
-  Team team_;
-  std::vector<std::thread> threads_;
+    explicit Workers(const ThreadPlan& plan) : team(static_cast<int>(plan.nodes.size()), plan.n_processors) {}
+    ~Workers();
+  };
+
+  const ProcessMark process_;
+  std::unique_ptr<Workers> workers_;
 };
 
 /// A pool for a context of a model with this plan, or for none. `n_threads` 0: as many as pay.

@@ -47,8 +47,10 @@ class Fixture {
     cache_.impl().view(0, n_keys - 1, pages_);
   }
 
-  std::vector<float> run(AttentionMode mode, int n_threads) {
-    Attention attention(shape, mode, nullptr);
+  std::vector<float> run(AttentionMode mode, int n_threads) { return run(Planning{mode, counted_rates(shape)}, n_threads); }
+
+  std::vector<float> run(const Planning& planning, int n_threads) {
+    Attention attention(shape, planning, nullptr);
     platform::Executor executor(make_thread_pool(n_threads), {}, std::max(Attention::scratch_floats(shape, n_queries_), std::size_t{1} << 16), nullptr);
     std::vector<float> out(static_cast<std::size_t>(n_queries_ * shape.n_heads * shape.n_value));
     const std::vector<SequenceRows> sequences{{0, n_queries_, pages_}};
@@ -150,6 +152,7 @@ void check(Fixture& fixture, AttentionMode mode, double bound) {
   CAPTURE(to_string(mode), worst, largest);
   CHECK(worst < bound * largest);
   CHECK(fixture.run(mode, 1) == got);  // whatever the threads
+  CHECK(fixture.run(mode, 8) == got);  // more than heads
 }
 
 constexpr AttentionMode modes[] = {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla};
@@ -176,4 +179,31 @@ TEST_CASE("100,000 keys of the largest values neither saturate nor overflow") {
     Fixture fixture(layout_of(mode), type, 100'000, n_queries, true);
     check(fixture, mode, 5e-4);
   }
+}
+
+TEST_CASE("the plan takes the form that costs less") {
+  const AttentionRates counted = counted_rates(shape);
+  CHECK(!plan_attention(counted, 512, 0).uses_absorbed());   // every key is new: made once, used by all
+  CHECK(plan_attention(counted, 2, 5000).uses_absorbed());   // keys would be made for two queries
+  CHECK(plan_attention({.expanded_pair = 1, .expanded_key = 1, .absorbed_pair = 2, .absorbed_query = 1}, 10, 0).expanded == 60);
+  CHECK(plan_attention({.expanded_pair = 1, .expanded_key = 1, .absorbed_pair = 2, .absorbed_query = 1}, 10, 5).absorbed == 210);
+}
+
+TEST_CASE("rates are measured when they are needed, once for all who share them") {
+  const auto known = std::make_shared<KnownRates>();
+  int measured = 0;
+  const auto measure = [&] { return ++measured, AttentionRates{1, 2, 3, 4}; };
+  CHECK(known->get(CacheType::f16, 2, measure).absorbed_query == 4);
+  CHECK(known->get(CacheType::f16, 2, measure).expanded_pair == 1);
+  CHECK(measured == 1);
+  known->get(CacheType::q8_0, 2, measure), known->get(CacheType::f16, 3, measure);
+  CHECK(measured == 3);
+
+  Fixture fixture(CacheLayout::latent, CacheType::f16, 200, 20, false);
+  double largest;
+  const std::vector<double> expected = fixture.reference(largest);
+  const std::vector<float> got = fixture.run({AttentionMode::automatic, std::nullopt, known}, 2);  // rates of another shape, but those that are known
+  CHECK(measured == 3);
+  for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(std::abs(got[i] - expected[i]) < 5e-4 * largest);
+  CHECK(fixture.run({AttentionMode::automatic, std::nullopt, nullptr}, 2).size() == got.size());  // measures
 }

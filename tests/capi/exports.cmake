@@ -1,4 +1,5 @@
-# cmake -DNM=… -DLIBRARY=libmla.so -DDECLARED="a;b" -P exports.cmake: the library defines these dynamic symbols and no others.
+# cmake -DNM=… -DLIBRARY=libmla.so -DDECLARED="a;b" -P exports.cmake: the library defines these dynamic symbols and no others, all of
+# version MLA_0, which is the SONAME's number.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE output RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "${NM} failed on ${LIBRARY}")
@@ -7,7 +8,10 @@ string(REGEX MATCHALL "[^\n]+" lines "${output}")
 set(exported)
 foreach(line IN LISTS lines)
   string(REGEX REPLACE "^.* " "" symbol "${line}")
-  list(APPEND exported "${symbol}")
+  if(NOT symbol MATCHES "^MLA_0")  # of the version itself
+    string(REGEX REPLACE "@@MLA_0$" "" symbol "${symbol}")
+    list(APPEND exported "${symbol}")
+  endif()
 endforeach()
 set(missing ${DECLARED})
 list(REMOVE_ITEM missing ${exported})

@@ -161,25 +161,6 @@ TEST_CASE("a cache of the host's own: shape, bytes, sequences") {
   CHECK(mla_kv_cache_n_pages_used(cache) == 0);
 }
 
-TEST_CASE("objects may be freed in any order") {
-  demo::Model model = demo::load();
-  const std::vector<mla_token> tokens = demo::some_tokens(model, 5);
-  demo::Context first = demo::make_context(model);
-  mla_context_options borrowing = MLA_CONTEXT_OPTIONS_INIT;
-  borrowing.cache = mla_context_cache(first.get());
-  const demo::Context second = demo::make_context(model, &borrowing);
-  mla_text_stream* stream = nullptr;
-  demo::ok(mla_text_stream_new(&stream, demo::tokenizer(model), 1));
-  const demo::Stream owner(stream);
-  first.reset();
-  model.reset();
-  const mla_batch batch = demo::batch_of(tokens);
-  demo::ok(mla_context_decode(second.get(), &batch));
-  CHECK(mla_kv_cache_seq_len(mla_context_cache(second.get()), 0) == 5);
-  const char* text = nullptr;
-  demo::ok(mla_text_stream_push(&text, nullptr, stream, tokens[0]));
-}
-
 TEST_CASE("sampler options of C reach the sampler, with zero as the default") {
   const std::vector<float> logits = {1.0f, 2.0f, 3.0f, 2.5f, -1.0f};
   const auto probabilities = [&](const mla_sampler_options* options, const mla::SamplerOptions& expected) {

@@ -1,5 +1,5 @@
 // The same as C++11.
-#include <mla/mla.h>
+#include <mla/mla_experimental.h>
 
 int mla_test_cxx_header();
 
@@ -14,8 +14,12 @@ int mla_test_cxx_header() {
   const mla_batch batch = MLA_BATCH_INIT;
   const mla_sampler_options sampler = MLA_SAMPLER_OPTIONS_INIT;
   const mla_chat_options chat = MLA_CHAT_OPTIONS_INIT;
+  const mla_thread_pool_options threads = MLA_THREAD_POOL_OPTIONS_INIT;
+  const mla_memory_need need = MLA_MEMORY_NEED_INIT;
+  const mla_machine_rates rates = MLA_MACHINE_RATES_INIT;
   return allocator.struct_size == sizeof allocator && pool.struct_size == sizeof pool && model.struct_size == sizeof model &&
          info.struct_size == sizeof info && shape.struct_size == sizeof shape && cache.struct_size == sizeof cache &&
          context.struct_size == sizeof context && batch.struct_size == sizeof batch && sampler.struct_size == sizeof sampler &&
-         chat.struct_size == sizeof chat;
+         chat.struct_size == sizeof chat && threads.struct_size == sizeof threads && need.struct_size == sizeof need &&
+         rates.struct_size == sizeof rates;
 }

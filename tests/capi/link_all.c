@@ -1,5 +1,5 @@
-/* Takes the address of every function that mla.h declares: the linker refuses one that libmla.so lacks. */
-#include <mla/mla.h>
+/* Takes the address of every function that the C headers declare: the linker refuses one that libmla.so lacks. */
+#include <mla/mla_experimental.h>
 #include <stdio.h>
 
 #include "declared_functions.h"

@@ -6,6 +6,8 @@
 #include <mla/error.hpp>
 #include <thread>
 
+#include "format/gguf.hpp"
+#include "quant/dequantize.hpp"
 #include "run_model.hpp"
 
 using namespace mla;
@@ -232,6 +234,38 @@ TEST_CASE("embeddings in place of tokens") {
   b.cache().clear();
   b.decode(batch);
   CHECK_FALSE(std::ranges::equal(a.logits(), b.logits()));
+}
+
+TEST_CASE("the output matrix makes a row's logits of its embedding, whatever ubatch it was in") {
+  const auto file = format::GgufFile::open(demo_model, {});
+  const auto tensor = std::ranges::find(file.tensors(), "output.weight", &format::TensorInfo::name);
+  REQUIRE(tensor != file.tensors().end());
+  const std::size_t n_embd = tensor->shape[0], n_vocab = tensor->shape[1];
+  std::vector<float> matrix(n_embd * n_vocab);
+  quant::dequantize(static_cast<quant::Type>(tensor->type), tensor->data, matrix.data(), static_cast<std::int64_t>(matrix.size()));
+
+  Context context(demo(), options(AttentionMode::automatic, CacheType::f32, 16));
+  Batch batch = Batch::of(text_tokens(50));
+  for (const int i : {3, 4, 20, 49}) batch.logits[static_cast<std::size_t>(i)] = batch.keep_embedding[static_cast<std::size_t>(i)] = 1;
+  context.decode(batch);
+  for (const int i : {3, 4, 20, 49}) {
+    const auto embedding = context.embedding(i), logits = context.logits(i);
+    REQUIRE(embedding.size() == n_embd);
+    Logits product;
+    std::vector<float> row(n_vocab);
+    for (std::size_t v = 0; v < n_vocab; ++v) {
+      double sum = 0;
+      for (std::size_t k = 0; k < n_embd; ++k) sum += static_cast<double>(matrix[v * n_embd + k]) * embedding[k];
+      row[v] = static_cast<float>(sum);
+    }
+    product.append(row);
+    Logits got;
+    got.append(logits);
+    INFO("row " << i);
+    CHECK(relative_difference(got, product) < 1e-5);
+  }
+  CHECK_THROWS_AS(context.embedding(5), Error);
+  CHECK_THROWS_AS(context.embedding(50), Error);
 }
 
 TEST_CASE("several contexts on one model at once, and a cache handed from one context to the next") {

@@ -1,4 +1,5 @@
 // quantize_file: what it reads, with which importances it writes.
+#include <algorithm>
 #include <mla/quantize.hpp>
 
 #include <cmath>

@@ -1,0 +1,65 @@
+# cpack: libmla0, libmla-dev and mla-tools for Debian. Configure with -DCMAKE_INSTALL_PREFIX=/usr, which puts libraries where Debian does.
+find_program(MLA_GZIP gzip)
+if(NOT MLA_GZIP OR NOT MLA_BUILD_PROGRAMS)
+  return()
+endif()
+
+# Manual pages, made of what the programs say about themselves.
+set(pages)
+foreach(program IN LISTS programs)
+  set(page ${PROJECT_BINARY_DIR}/man/${program}.1.gz)
+  add_custom_command(OUTPUT ${page} DEPENDS ${program} ${CMAKE_CURRENT_LIST_DIR}/man_page.cmake
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${program}> -DVERSION=${PROJECT_VERSION} -DOUTPUT=${page} -DGZIP=${MLA_GZIP}
+            -P ${CMAKE_CURRENT_LIST_DIR}/man_page.cmake)
+  list(APPEND pages ${page})
+endforeach()
+add_custom_target(mla_man ALL DEPENDS ${pages})
+install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools)
+
+# What Debian wants of every package; cmake --install leaves it out.
+set(MLA_DEBIAN_REVISION 0mla1)  # not Debian's own
+string(TIMESTAMP MLA_DEBIAN_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC)
+set(MLA_MAINTAINER "The libmla authors <maintainers@users.noreply.r-seed-3fccc2b3.example>")
+configure_file(${CMAKE_CURRENT_LIST_DIR}/debian/changelog.in ${PROJECT_BINARY_DIR}/debian/changelog.Debian @ONLY)
+execute_process(COMMAND ${MLA_GZIP} -9nkf ${PROJECT_BINARY_DIR}/debian/changelog.Debian)
+macro(mla_package component name)
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/debian/copyright ${PROJECT_BINARY_DIR}/debian/changelog.Debian.gz
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name} COMPONENT ${component} EXCLUDE_FROM_ALL)
+  string(TOUPPER ${component} upper)
+  set(CPACK_DEBIAN_${upper}_PACKAGE_NAME ${name})
+endmacro()
+mla_package(runtime libmla0)
+mla_package(development libmla-dev)
+mla_package(tools mla-tools)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_COMPONENTS_ALL runtime development tools)
+set(CPACK_PACKAGE_NAME libmla)
+set(CPACK_PACKAGE_VENDOR "The libmla authors")
+set(CPACK_PACKAGE_CONTACT "${MLA_MAINTAINER}")
+set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+set(CPACK_POST_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/debian/without_scripts.cmake)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE ${MLA_DEBIAN_REVISION})
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(version ${PROJECT_VERSION}-${MLA_DEBIAN_REVISION})
+set(what "libmla runs DeepSeek-family language models, whose attention is latent, on
+CPUs: quantised weights, a small KV cache, prompts and generation both fast.")
+
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_LIST_DIR}/debian/triggers)
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS libnuma1)
+set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "${what}\n\nThis package holds the shared library with the C interface.")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libmla0 (= ${version}), libdnnl-dev, ocl-icd-opencl-dev, libfmt-dev, libspdlog-dev, libpcre2-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "${what}\n\nThis package holds the C and C++ headers, the static library and the files\nfor CMake and pkg-config.")
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_TOOLS_PACKAGE_SUGGESTS libnuma1)
+set(CPACK_DEBIAN_TOOLS_DESCRIPTION "${what}\n\nThis package holds programs that generate text, serve it over HTTP, measure\nspeed and quality, and convert and quantise model files, with a demo model.")
+include(CPack)

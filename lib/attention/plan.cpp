@@ -1,0 +1,89 @@
+#include "attention/plan.hpp"
+
+#include <algorithm>
+
+#include "attention/probe.hpp"
+#include "platform/cpu.hpp"
+
+namespace mla {
+namespace {
+
+// (query, key) pairs. A query sees the new tokens up to itself.
+double pairs_of(double n_queries, double n_keys) noexcept { return n_queries * n_keys + n_queries * n_queries / 2; }
+
+}  // namespace
+
+AttentionPlan plan_attention(const AttentionRates& rates, int n_queries, int n_keys) noexcept {
+  const double n = n_queries, d = n_keys;
+  return {pairs_of(n, d) * rates.expanded_pair + (n + d) * rates.expanded_key, pairs_of(n, d) * rates.absorbed_pair + n * rates.absorbed_query};
+}
+
+}  // namespace mla
+
+namespace mla::attention {
+namespace {
+
+struct Point {
+  int n_queries, n_keys;
+};
+
+// Two of each form, one ruled by the pairs and one by what else there is to do; not far from where the forms cost the same.
+constexpr Point expanded_few{16, 496}, expanded_many{measured_queries, 512};
+constexpr Point absorbed_few{64, 0}, absorbed_many{64, 960};
+constexpr int most_rows = 1024;
+constexpr double enough_seconds = 0.02;
+
+// The fastest of three runs: others may use the machine too. Long ones are less disturbed.
+double seconds(Probe& probe, Form form, Point at) {
+  double best = probe.run(form, at.n_queries, at.n_keys), total = best;
+  for (int i = 1; i < 3 && total < enough_seconds; ++i) {
+    const double again = probe.run(form, at.n_queries, at.n_keys);
+    best = std::min(best, again), total += again;
+  }
+  return best;
+}
+
+// Rates of pairs and of `others` from the times of two points.
+struct TwoRates {
+  double pair, other;
+
+  TwoRates(Point few, double few_others, double few_seconds, Point many, double many_others, double many_seconds) {
+    const double p0 = pairs_of(few.n_queries, few.n_keys), p1 = pairs_of(many.n_queries, many.n_keys);
+    const double determinant = p0 * many_others - p1 * few_others;
+    pair = std::max(0.0, (few_seconds * many_others - many_seconds * few_others) / determinant * 1e9);
+    other = std::max(0.0, (p0 * many_seconds - p1 * few_seconds) / determinant * 1e9);
+  }
+};
+
+}  // namespace
+
+AttentionRates counted_rates(const CacheShape& s) noexcept {
+  const double through_latent = static_cast<double>(s.n_latent) * (s.n_nope + s.n_value);
+  return {static_cast<double>(s.n_nope + s.n_rope + s.n_value), through_latent, 2.0 * s.n_latent + s.n_rope, through_latent};
+}
+
+AttentionRates measured_rates(const CacheShape& s, const cache::RowFormat& format, const LatentWeights& weights, std::span<float> workspace,
+                              platform::Executor& executor) {
+  if (const platform::Isa isa = platform::active_isa(); isa != platform::Isa::avx2 && isa != platform::Isa::avx512) return counted_rates(s);
+  Probe probe(s, format, weights, workspace, executor, measured_queries, most_rows);
+  const auto expanded = [&](Point p) { return seconds(probe, Form::expanded, p); };
+  const auto absorbed = [&](Point p) { return seconds(probe, Form::absorbed, p); };
+  const auto rows = [](Point p) { return static_cast<double>(p.n_queries + p.n_keys); };
+  const auto queries = [](Point p) { return static_cast<double>(p.n_queries); };
+  const TwoRates e(expanded_few, rows(expanded_few), expanded(expanded_few), expanded_many, rows(expanded_many), expanded(expanded_many));
+  const TwoRates a(absorbed_few, queries(absorbed_few), absorbed(absorbed_few), absorbed_many, queries(absorbed_many), absorbed(absorbed_many));
+  return {e.pair, e.other, a.pair, a.other};
+}
+
+AttentionRates KnownRates::get(CacheType type, int n_threads, const std::function<AttentionRates()>& measure) {
+  const std::pair key{type, n_threads};
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = rates_.find(key); known != rates_.end()) return known->second;
+  }
+  const AttentionRates rates = measure();  // unlocked: a host's threads may be needed for it, and another context may hold them
+  const std::lock_guard lock(mutex_);
+  return rates_.emplace(key, rates).first->second;
+}
+
+}  // namespace mla::attention
