@@ -19,8 +19,8 @@ import gguf
 import numpy
 
 ROOT = Path(__file__).parents[1]
-RESIDUAL_COLUMNS = ("attn_q_a", "attn_q", "attn_kv_a_mqa", "ffn_gate", "ffn_up", "ffn_gate_exps", "ffn_up_exps", "ffn_gate_shexp", "ffn_up_shexp",
-                    "ffn_gate_inp", "output", "token_embd", "attn_norm", "ffn_norm", "output_norm")
+RESIDUAL_COLUMNS = ("attn_q_a", "attn_q", "attn_kv_a_mqa", "ffn_gate", "ffn_up", "ffn_gate_exps", "ffn_up_exps", "ffn_gate_shexp",
+                    "ffn_up_shexp", "ffn_gate_inp", "output", "token_embd", "attn_norm", "ffn_norm", "output_norm")
 RESIDUAL_ROWS = ("attn_output", "ffn_down", "ffn_down_exps", "ffn_down_shexp")
 
 

@@ -151,7 +151,8 @@ void check_for_gguf(const ModelOptions& options) {
 
 LoadedModel load_folder(const std::string& path, const ModelOptions& options) {
   if (options.load_type.empty() && (options.numa == Numa::split || options.numa == Numa::replicate))
-    fail(Status::unsupported, "{}: NUMA mode {} can't place a folder's weights where they lie: convert them as they are loaded (--load-type bf16), or to a file (mla-convert)",
+    fail(Status::unsupported,
+         "{}: NUMA mode {} can't place a folder's weights where they lie: convert them as they are loaded (--load-type bf16), or to a file (mla-convert)",
          path, to_string(options.numa));
   HfFolder folder = open_hf_folder(path, options);
   LoadedModel model;
