@@ -31,6 +31,7 @@ class Bench {
       shown(cell);
     }
     cell.ops = context_.op_timings();
+    cell.rates = context_.attention_rates();
   }
 
  private:

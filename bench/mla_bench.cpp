@@ -13,6 +13,7 @@
 
 #include "common/model_options.hpp"
 #include "common/program.hpp"
+#include "explain.hpp"
 #include "measure.hpp"
 #include "report.hpp"
 #include "svg.hpp"
@@ -27,7 +28,8 @@ struct Flags {
   int n_layers = 0, n_dense = -1, repetitions = 3, sweep_steps = 8;
   std::vector<int> prompts = {512}, generations = {64}, depths = {0}, threads = {0}, ubatches = {512};
   std::vector<std::string> attention = {"auto"}, cache_types = {"f16"}, cache_types_k, cache_types_v, outputs = {"md"};
-  bool ops = false, sweep = false;
+  bool ops = false, sweep = false, explain = false;
+  std::vector<double> rates;
 
   bool time_ops() const { return ops || !svg.empty(); }
 };
@@ -72,6 +74,9 @@ void declare(CLI::App& app, Flags& f) {
   app.add_option("--fill", f.fill, "how the cache is filled to a depth: by computing, or with random rows, which is faster")
       ->check(CLI::IsMember({"computed", "random"}))->capture_default_str();
   app.add_flag("--ops", f.ops, "where the time went: time, bytes and multiplications of each operation, and the machine's limits");
+  app.add_flag("--explain", f.explain, "which form of attention `auto` took for each ubatch, and what it went by");
+  app.add_option("--attention-rates", f.rates, "what `auto` goes by, instead of measuring it: the four numbers that --explain prints")->delimiter(',')->expected(4)
+      ->check(CLI::NonNegativeNumber);
   auto* const sweep = app.add_flag("--sweep", f.sweep, "measure at depths in equal steps from 0 to the largest -d");
   app.add_option("--sweep-steps", f.sweep_steps, "how many steps")->check(program::whole_number(1, 1000))->capture_default_str()->needs(sweep);
   app.add_option("--svg", f.svg, "write a plot of the rates against depth, with the machine's limits")->check(program::file_name());
@@ -83,6 +88,7 @@ void complete(Flags& f) {
     throw CLI::ValidationError("-p and -n are both 0: nothing to measure");
   if (f.ops && std::ranges::find(f.outputs, "csv") != f.outputs.end())
     throw CLI::ValidationError("--ops: operations are printed with -o md or json, not csv");
+  if (f.explain && f.outputs != std::vector<std::string>{"md"}) throw CLI::ValidationError("--explain: it is printed with -o md only");
   if (f.sweep) {
     const int deepest = std::ranges::max(f.depths);
     if (deepest < f.sweep_steps) throw CLI::ValidationError(fmt::format("--sweep: -d {} leaves no room for {} steps", deepest, f.sweep_steps));
@@ -140,6 +146,7 @@ class Runs {
     const int longest = std::max(std::ranges::max(flags_.prompts), std::ranges::max(flags_.generations));
     mla::ContextOptions options = program::context_options(one, flags_.depths.back() + longest);
     options.time_ops = flags_.time_ops();
+    if (const auto& r = flags_.rates; !r.empty()) options.attention_rates = mla::AttentionRates{r[0], r[1], r[2], r[3]};
     bench::Bench bench(model_, options, flags_.fill == "random" ? bench::Fill::random : bench::Fill::computed);
     bench::Result cell{model_name(flags_), one.attention, one.cache_type_k, one.cache_type_v, bench.n_threads(), one.n_ubatch};
     if (flags_.time_ops()) cell.machine = machine(bench.n_threads());
@@ -180,6 +187,7 @@ void run(Flags flags) {
   const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const std::vector<bench::Result> results = Runs(flags, model).run();
   for (const std::string& output : flags.outputs) program::print(bench::format(results, output, flags.ops));
+  if (flags.explain) program::print(bench::explain(results));
   if (!flags.svg.empty()) bench::write_text_file(flags.svg, bench::depth_plot(results));
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <mla/attention_plan.hpp>
 #include <mla/machine.hpp>
 #include <mla/op_timing.hpp>
 
@@ -17,6 +18,7 @@ struct Result {
   int depth = 0;
   std::vector<double> samples = {};  ///< tokens per second of each repetition
   std::vector<mla::OpTiming> ops = {};        ///< of all repetitions together; empty without --ops and --svg
+  std::optional<mla::AttentionRates> rates = {};  ///< what mode `auto` chose by, if there was a choice
   std::optional<mla::MachineRates> machine = {};  ///< the limits; there if `ops` are
 
   double tokens_per_second() const;  ///< median of the samples

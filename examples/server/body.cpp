@@ -59,16 +59,21 @@ std::int64_t Fields::whole(std::string_view name, std::int64_t otherwise, std::i
   const Json* const value = find(name);
   if (value == nullptr) return otherwise;
   // Clients in JavaScript know no whole numbers: 16.0 is one too.
-  const bool is_whole = value->is_number_integer() || (value->is_number_float() && value->get<double>() == static_cast<double>(static_cast<std::int64_t>(std::clamp(value->get<double>(), -9e15, 9e15))));
+  const bool is_whole =
+      value->is_number_integer() ||
+      (value->is_number_float() &&
+       value->get<double>() == static_cast<double>(static_cast<std::int64_t>(std::clamp(value->get<double>(), -9e15, 9e15))));
   const double wide = is_whole ? value->get<double>() : 0;
-  if (!is_whole || wide < static_cast<double>(least) || wide > static_cast<double>(most)) wrong(name, fmt::format("a whole number from {} to {}", least, most));
+  if (!is_whole || wide < static_cast<double>(least) || wide > static_cast<double>(most))
+    wrong(name, fmt::format("a whole number from {} to {}", least, most));
   return value->get<std::int64_t>();
 }
 
 double Fields::number(std::string_view name, double otherwise, double least, double most) const {
   const Json* const value = find(name);
   if (value == nullptr) return otherwise;
-  if (!value->is_number() || !(value->get<double>() >= least && value->get<double>() <= most)) wrong(name, fmt::format("a number from {} to {}", least, most));
+  if (!value->is_number() || !(value->get<double>() >= least && value->get<double>() <= most))
+    wrong(name, fmt::format("a number from {} to {}", least, most));
   return value->get<double>();
 }
 

@@ -15,7 +15,8 @@ std::shared_ptr<mla::KvCache> make_kv_cache(const mla::Model& model, const mla::
   mla::KvCacheOptions cache{expanded ? mla::CacheLayout::expanded : mla::CacheLayout::latent, mla::KvCache::page_rows, context.cache_type_k,
                             context.cache_type_v, context.allocator};
   const std::uint64_t page_bytes = mla::KvCache::bytes_at_capacity(model.cache_shape(), cache);
-  const std::uint64_t pages = static_cast<std::uint64_t>(options.n_slots) * static_cast<std::uint64_t>(pages_of(options.n_ctx)) + options.cache_ram / page_bytes;
+  const std::uint64_t pages =
+      static_cast<std::uint64_t>(options.n_slots) * static_cast<std::uint64_t>(pages_of(options.n_ctx)) + options.cache_ram / page_bytes;
   constexpr std::uint64_t most = (std::uint64_t{1} << 30) / mla::KvCache::page_rows;
   if (pages > most)
     throw mla::Error(mla::Status::invalid_argument, "the KV cache would have " + std::to_string(pages * mla::KvCache::page_rows) +

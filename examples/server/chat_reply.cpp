@@ -7,7 +7,9 @@ namespace {
 
 class ChatReply final : public Reply {
  public:
-  ChatReply(ReplyContext context, Request request) : Reply(std::move(context), std::move(request)), answers_(static_cast<std::size_t>(n_choices_), Answer(request_.format)) {
+  ChatReply(ReplyContext context, Request request)
+      : Reply(std::move(context), std::move(request)),
+        answers_(static_cast<std::size_t>(n_choices_), Answer(request_.format)) {
     whole_name_ = "chat.completion", chunk_name_ = "chat.completion.chunk";
   }
 
@@ -23,7 +25,8 @@ class ChatReply final : public Reply {
   };
 
   Json call_json(const ToolCall& call, int choice, int index) const {
-    const std::string id = call.id.empty() ? fmt::format("call_{}_{}_{}", context_.id.substr(context_.id.find('-') + 1), choice, index) : call.id;
+    const std::string id =
+        call.id.empty() ? fmt::format("call_{}_{}_{}", context_.id.substr(context_.id.find('-') + 1), choice, index) : call.id;
     return {{"index", index}, {"id", id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
   }
 
@@ -62,7 +65,8 @@ class ChatReply final : public Reply {
       chunks.push_back({{"index", event.choice}, {"delta", std::move(delta)}, {"logprobs", logprobs}, {"finish_reason", nullptr}});
     }
     if (event.finish)
-      chunks.push_back({{"index", event.choice}, {"delta", Json::object()}, {"logprobs", nullptr}, {"finish_reason", reason(answer, *event.finish)}});
+      chunks.push_back(
+          {{"index", event.choice}, {"delta", Json::object()}, {"logprobs", nullptr}, {"finish_reason", reason(answer, *event.finish)}});
     return chunks;
   }
 
@@ -96,7 +100,8 @@ class ChatReply final : public Reply {
       if (!a.reasoning.empty()) message["reasoning_content"] = a.reasoning;
       if (!a.calls.empty()) message["tool_calls"] = a.calls;
       const Json logprobs = request_.wants_logprobs ? Json{{"content", a.logprobs}} : Json();
-      json["choices"].push_back({{"index", i}, {"message", std::move(message)}, {"logprobs", logprobs}, {"finish_reason", a.finish_reason}});
+      json["choices"].push_back(
+          {{"index", i}, {"message", std::move(message)}, {"logprobs", logprobs}, {"finish_reason", a.finish_reason}});
     }
     json["usage"] = usage();
     return json;

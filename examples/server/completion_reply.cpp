@@ -8,7 +8,9 @@ namespace {
 
 class CompletionReply final : public Reply {
  public:
-  CompletionReply(ReplyContext context, Request request) : Reply(std::move(context), std::move(request)), answers_(static_cast<std::size_t>(n_choices_)) {
+  CompletionReply(ReplyContext context, Request request)
+      : Reply(std::move(context), std::move(request)),
+        answers_(static_cast<std::size_t>(n_choices_)) {
     whole_name_ = chunk_name_ = "text_completion";
     for (int i = 0; i < n_choices_ && !request_.echo.empty(); ++i)
       answers_[static_cast<std::size_t>(i)].text = request_.echo[static_cast<std::size_t>(i / request_.n_per_prompt)];
@@ -24,7 +26,8 @@ class CompletionReply final : public Reply {
 
   Json logprobs_json(Answer& answer, const std::vector<LogprobEntry>& entries) const {
     if (!request_.wants_logprobs) return nullptr;
-    Json json{{"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()}, {"text_offset", Json::array()}};
+    Json json{
+        {"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()}, {"text_offset", Json::array()}};
     for (const LogprobEntry& entry : entries) {
       const std::string_view piece = context_.tokenizer.piece(entry.chosen.token);
       Json top = Json::object();
@@ -80,7 +83,9 @@ std::string base64(std::string_view bytes) {
 
 class EmbeddingReply final : public Reply {
  public:
-  EmbeddingReply(ReplyContext context, Request request) : Reply(std::move(context), std::move(request)), embeddings_(static_cast<std::size_t>(n_choices_)) {}
+  EmbeddingReply(ReplyContext context, Request request)
+      : Reply(std::move(context), std::move(request)),
+        embeddings_(static_cast<std::size_t>(n_choices_)) {}
 
  private:
   std::vector<Json> delta(const Event&) override { return {}; }

@@ -28,7 +28,9 @@ std::uint64_t hash_of(PrefixTree::Tokens tokens) {
 std::optional<std::vector<mla::Token>> read_tokens(const fs::path& path) {
   std::error_code error;
   const std::uintmax_t size = fs::file_size(path, error);
-  if (error || size <= magic.size() || size > magic.size() + most_tokens * sizeof(mla::Token) || (size - magic.size()) % sizeof(mla::Token) != 0) return {};
+  if (error || size <= magic.size() || size > magic.size() + most_tokens * sizeof(mla::Token) ||
+      (size - magic.size()) % sizeof(mla::Token) != 0)
+    return {};
   std::ifstream file(path, std::ios::binary);
   std::string head(magic.size(), '\0');
   std::vector<mla::Token> tokens((size - magic.size()) / sizeof(mla::Token));
@@ -58,7 +60,8 @@ void remove_quietly(const fs::path& path) {
 DiskCache::DiskCache(fs::path folder, std::uint64_t limit_bytes, std::uint64_t fingerprint, const mla::KvCacheOptions& options)
     : folder_(std::move(folder)),
       limit_bytes_(limit_bytes),
-      prefix_(fmt::format("{:016x}-{}{}{}-", fingerprint, static_cast<int>(options.layout), static_cast<int>(options.type_k), static_cast<int>(options.type_v))) {
+      prefix_(fmt::format("{:016x}-{}{}{}-", fingerprint, static_cast<int>(options.layout), static_cast<int>(options.type_k),
+                          static_cast<int>(options.type_v))) {
   fs::create_directories(folder_);
   read_folder();
 }

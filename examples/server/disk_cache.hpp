@@ -31,8 +31,8 @@ class DiskCache {
   bool load(int id, mla::KvCache& kv, mla::SequenceId seq);
   void forget(int id);
 
-  /// Saves `seq`, whose tokens are `tokens`, if that is worth it, and removes states that are its beginnings; then the ones not used for longest
-  /// that are beyond the limit.
+  /// Saves `seq`, whose tokens are `tokens`, if that is worth it, and removes states that are its beginnings; then the ones not used for
+  /// longest that are beyond the limit.
   void save(const mla::KvCache& kv, mla::SequenceId seq, Tokens tokens);
 
   std::size_t size() const noexcept { return entries_.size(); }

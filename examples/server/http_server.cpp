@@ -37,7 +37,12 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 }  // namespace
 
 HttpServer::HttpServer(const HttpOptions& options, const RequestReader& reader, Scheduler& scheduler, Metrics& metrics)
-    : options_(options), reader_(reader), scheduler_(scheduler), metrics_(metrics), started_(seconds_since_1970()), run_id_(std::random_device{}()) {
+    : options_(options),
+      reader_(reader),
+      scheduler_(scheduler),
+      metrics_(metrics),
+      started_(seconds_since_1970()),
+      run_id_(std::random_device{}()) {
   configure();
   add_routes();
 }
@@ -83,7 +88,8 @@ void HttpServer::add_routes() {
   get("/", [](const auto&, auto& response) { response.set_content(std::string(page), "text/html; charset=utf-8"); }, true);
   get("/health", [](const auto&, auto& response) { response.set_content(R"({"status":"ok"})", json_type); }, true);
   get("/v1/models", [this](const auto&, auto& response) { models(response); });
-  get("/metrics", [this](const auto&, auto& response) { response.set_content(metrics_.text(scheduler_.load()), "text/plain; version=0.0.4"); });
+  get("/metrics",
+      [this](const auto&, auto& response) { response.set_content(metrics_.text(scheduler_.load()), "text/plain; version=0.0.4"); });
   post("/v1/chat/completions", [this](const auto& request, auto& response) {
     answer(reader_.chat(parse_body(request.body)), "chatcmpl", make_chat_reply, response);
   });
@@ -155,9 +161,18 @@ void HttpServer::answer(Request request, const char* id_prefix, MakeReply make_r
 
 void HttpServer::models(httplib::Response& response) const {
   const mla::ModelInfo& info = scheduler_.model().info();
-  const Json model{{"id", reader_.model_name()}, {"object", "model"}, {"created", started_}, {"owned_by", "libmla"},
-                   {"meta", {{"n_ctx", scheduler_.options().n_ctx}, {"n_ctx_train", info.n_ctx_train}, {"n_vocab", info.n_vocab}, {"n_embd", info.n_embd},
-                             {"n_params", info.n_parameters}, {"size", info.weight_bytes}, {"version", mla::version()}}}};
+  const Json model{{"id", reader_.model_name()},
+                   {"object", "model"},
+                   {"created", started_},
+                   {"owned_by", "libmla"},
+                   {"meta",
+                    {{"n_ctx", scheduler_.options().n_ctx},
+                     {"n_ctx_train", info.n_ctx_train},
+                     {"n_vocab", info.n_vocab},
+                     {"n_embd", info.n_embd},
+                     {"n_params", info.n_parameters},
+                     {"size", info.weight_bytes},
+                     {"version", mla::version()}}}};
   response.set_content(dump({{"object", "list"}, {"data", Json::array({model})}}), json_type);
 }
 
@@ -179,8 +194,11 @@ void HttpServer::detokenize(const httplib::Request& request, httplib::Response& 
 }
 
 int HttpServer::bind() {
-  const int port = options_.port == 0 ? server_.bind_to_any_port(options_.host) : server_.bind_to_port(options_.host, options_.port) ? options_.port : -1;
-  if (port <= 0) throw program::Failure(fmt::format("cannot listen on {} port {}: is the port taken? (--host, --port)", options_.host, options_.port));
+  const int port = options_.port == 0                                   ? server_.bind_to_any_port(options_.host)
+                   : server_.bind_to_port(options_.host, options_.port) ? options_.port
+                                                                        : -1;
+  if (port <= 0)
+    throw program::Failure(fmt::format("cannot listen on {} port {}: is the port taken? (--host, --port)", options_.host, options_.port));
   return port;
 }
 

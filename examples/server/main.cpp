@@ -32,19 +32,25 @@ void declare(CLI::App& app, Flags& f) {
   app.add_option("--port", f.http.port, "port; 0: any that is free")->check(whole_number(0, 65535))->capture_default_str();
   app.add_option("-a,--alias", f.alias, "name of the model in requests; without it, the file's");
   app.add_option("--parallel,--np", f.scheduler.n_slots, "answers in work at once")->check(whole_number(1, 1024))->capture_default_str();
-  app.add_option("--queue", f.scheduler.n_queue, "answers that may wait for their turn; more are refused")->check(whole_number(0, 1 << 16))->capture_default_str();
+  app.add_option("--queue", f.scheduler.n_queue, "answers that may wait for their turn; more are refused")
+      ->check(whole_number(0, 1 << 16))
+      ->capture_default_str();
   app.add_option("-n,--n-predict", f.max_tokens, "tokens of an answer at most; 0: what the context has room for")
       ->check(whole_number(0, 1 << 30))->capture_default_str();
   app.add_option("--cache-ram", f.cache_ram, "MiB of memory for prompts that were computed before; 0: none are kept")
       ->check(whole_number(0, 1 << 24))->capture_default_str();
-  app.add_option("--cache-dir", f.scheduler.cache_dir, "folder that keeps computed prompts over a restart; one server per folder")->check(program::file_name());
+  app.add_option("--cache-dir", f.scheduler.cache_dir, "folder that keeps computed prompts over a restart; one server per folder")
+      ->check(program::file_name());
   app.add_option("--cache-disk", f.cache_disk, "MiB that the folder may take")->check(whole_number(1, 1 << 24))->capture_default_str();
-  app.add_option("--chat-template-file", f.template_file, "chat template (Jinja) to use instead of the model's")->check(program::file_name());
+  app.add_option("--chat-template-file", f.template_file, "chat template (Jinja) to use instead of the model's")
+      ->check(program::file_name());
   app.add_option("--api-key", f.http.api_keys, "key that requests must show; may be given several times");
   app.add_option("--api-key-file", f.key_file, "file with such keys, one a line")->check(program::file_name());
   app.add_option("--cors", f.http.cors_origin, "origin whose pages may use the server, * for all; without it, only the server's own page");
   app.add_option("--max-body", f.max_body, "MiB that a request may have")->check(whole_number(1, 1024))->capture_default_str();
-  app.add_option("--grace", f.grace, "seconds that answers in work have to end when the server is stopped")->check(whole_number(0, 86400))->capture_default_str();
+  app.add_option("--grace", f.grace, "seconds that answers in work have to end when the server is stopped")
+      ->check(whole_number(0, 86400))
+      ->capture_default_str();
 }
 
 void read_keys(const std::string& file, std::vector<std::string>& keys) {
@@ -83,7 +89,8 @@ void run(Flags& flags) {
 
   server::Metrics metrics;
   server::Scheduler scheduler(model, program::context_options(flags.model, flags.scheduler.n_ctx), flags.scheduler, metrics);
-  const server::RequestReader reader(model, model_name(flags, *model), flags.template_file.empty() ? model->chat_template() : program::read_file(flags.template_file),
+  const server::RequestReader reader(model, model_name(flags, *model),
+                                     flags.template_file.empty() ? model->chat_template() : program::read_file(flags.template_file),
                                      {.n_ctx = flags.scheduler.n_ctx, .max_tokens = flags.max_tokens});
   server::HttpServer http(flags.http, reader, scheduler, metrics);
   const int port = http.bind();
@@ -100,7 +107,8 @@ void run(Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Serves a DeepSeek-family model over HTTP, in OpenAI's form, with a chat page. Without arguments: the demo model.", "mla-server");
+  CLI::App app("Serves a DeepSeek-family model over HTTP, in OpenAI's form, with a chat page. Without arguments: the demo model.",
+               "mla-server");
   Flags flags;
   declare(app, flags);
   give_memory_back();

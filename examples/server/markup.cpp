@@ -72,8 +72,8 @@ std::optional<ToolCall> parse_glm(std::string_view body, std::string_view separa
 const std::array<CallFormat, 3>& call_formats() {
   static const std::array<CallFormat, 3> formats{{
       {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", parse_deepseek},
-      {"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>",
-       parse_kimi},
+      {"<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>", "<|tool_call_argument_begin|>",
+       "<|tool_call_end|>", parse_kimi},
       {"", "", "<tool_call>", "<arg_key>", "</tool_call>", parse_glm},
   }};
   return formats;

@@ -60,7 +60,8 @@ std::string Metrics::text(const Load& load) const {
   std::string out = head("mla_http_requests_total", "counter", "Requests by path and status.");
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [key, n] : requests_) out += fmt::format("mla_http_requests_total{{path=\"{}\",status=\"{}\"}} {}\n", key.first, key.second, n);
+    for (const auto& [key, n] : requests_)
+      out += fmt::format("mla_http_requests_total{{path=\"{}\",status=\"{}\"}} {}\n", key.first, key.second, n);
   }
   out += single("mla_answers_total", "counter", "Answers that came to their end.", answers_.load());
   out += single("mla_answers_failed_total", "counter", "Of them, those that ended in an error.", failed_.load());

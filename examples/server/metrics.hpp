@@ -52,7 +52,8 @@ class Metrics {
  private:
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, std::uint64_t> requests_;
-  std::atomic<std::uint64_t> prompt_tokens_{0}, cached_tokens_{0}, generated_tokens_{0}, answers_{0}, failed_{0}, cancelled_{0}, steps_{0}, step_tokens_{0};
+  std::atomic<std::uint64_t> prompt_tokens_{0}, cached_tokens_{0}, generated_tokens_{0}, answers_{0}, failed_{0}, cancelled_{0}, steps_{0},
+      step_tokens_{0};
   std::atomic<double> step_seconds_{0};
 };
 

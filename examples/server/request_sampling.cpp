@@ -19,14 +19,16 @@ void add_logit_bias(const Json& bias, int n_vocab, mla::SamplerOptions& options)
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token);
     if (error != std::errc() || end != key.data() + key.size() || token < 0 || token >= n_vocab)
       throw wrong("'" + key + "' in 'logit_bias' is no token id: use 0 to " + std::to_string(n_vocab - 1));
-    if (!value.is_number() || std::abs(value.get<double>()) > 100) throw wrong("the bias of token " + key + " must be a number from -100 to 100");
+    if (!value.is_number() || std::abs(value.get<double>()) > 100)
+      throw wrong("the bias of token " + key + " must be a number from -100 to 100");
     options.logit_bias.emplace_back(token, value.get<float>());
   }
 }
 
 }  // namespace
 
-// OpenAI's fields and defaults, and others by the names that people know from elsewhere. Penalties count the answer's own tokens, all of them.
+// OpenAI's fields and defaults, and others by the names that people know from elsewhere. Penalties count the answer's own tokens, all of
+// them.
 mla::SamplerOptions sampler_options(const Fields& fields, int n_vocab) {
   constexpr std::int64_t most = std::int64_t{1} << 62;
   mla::SamplerOptions o;

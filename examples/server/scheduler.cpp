@@ -18,7 +18,8 @@ mla::ContextOptions with_cache(mla::ContextOptions options, std::shared_ptr<mla:
 
 }  // namespace
 
-Scheduler::Scheduler(std::shared_ptr<const mla::Model> model, mla::ContextOptions context, const SchedulerOptions& options, Metrics& metrics)
+Scheduler::Scheduler(std::shared_ptr<const mla::Model> model, mla::ContextOptions context, const SchedulerOptions& options,
+                     Metrics& metrics)
     : options_(options),
       model_(std::move(model)),
       metrics_(metrics),
@@ -81,9 +82,13 @@ void Scheduler::room_made() noexcept {
   changed_.notify_one();
 }
 
+// What waits is gone at once; what is in work, when the step is left.
 void Scheduler::client_gone(const AnswerStream& stream) noexcept {
   {
     const std::lock_guard lock(mutex_);
+    const auto n_gone = std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.job.out.get() == &stream; });
+    for (std::size_t i = 0; i < n_gone; ++i) metrics_.count_cancelled();
+    load_.n_waiting = static_cast<int>(waiting_.size());
     news_ = true;
     if (std::ranges::find(computing_, &stream) != computing_.end()) interrupt_ = true;
   }

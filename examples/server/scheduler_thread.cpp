@@ -30,26 +30,17 @@ void Scheduler::wait_for_work() {
   news_ = false;
 }
 
-// Frees the slots and queue places of clients that went away; all of them when the server gives up.
+// Frees the slots of clients that went away; those of all, and the queue, when the server gives up.
 void Scheduler::drop_cancelled() {
-  std::vector<Job> failed;
+  std::deque<Waiting> failed;
   bool give_up;
   {
     const std::lock_guard lock(mutex_);
     give_up = give_up_;
-    for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
-      const bool cancelled = waiting->job.out->cancelled();
-      if (!cancelled && !give_up) {
-        ++waiting;
-        continue;
-      }
-      if (cancelled) metrics_.count_cancelled();
-      if (!cancelled) failed.push_back(std::move(waiting->job));
-      waiting = waiting_.erase(waiting);
-    }
+    if (give_up) failed.swap(waiting_);
   }
   const std::string why = "the server is being stopped";
-  for (const Job& job : failed) job.out->push({job.choice, {}, {}, Finish{FinishReason::failed, why}});
+  for (const Waiting& waiting : failed) waiting.job.out->push({waiting.job.choice, {}, {}, Finish{FinishReason::failed, why}});
   for (Place place = running_.begin(); place != running_.end();) {
     const Place next = std::next(place);
     const bool cancelled = place->slot.job().out->cancelled();
@@ -230,8 +221,15 @@ void Scheduler::publish() {
   {
     const std::lock_guard lock(mutex_);
     computing_.clear();
-    load_ = {options_.n_slots, static_cast<int>(running_.size()), static_cast<int>(waiting_.size()), kv_->bytes(),
-             static_cast<std::uint64_t>(kv_->n_pages()) * mla::KvCache::page_rows * kv_->row_bytes(), cache_.size(), cache_.n_evicted(), 0, 0};
+    load_ = {options_.n_slots,
+             static_cast<int>(running_.size()),
+             static_cast<int>(waiting_.size()),
+             kv_->bytes(),
+             static_cast<std::uint64_t>(kv_->n_pages()) * mla::KvCache::page_rows * kv_->row_bytes(),
+             cache_.size(),
+             cache_.n_evicted(),
+             0,
+             0};
     if (cache_.disk() != nullptr) load_.n_saved_prompts = cache_.disk()->size(), load_.saved_bytes = cache_.disk()->bytes();
   }
   idle_.notify_all();

@@ -19,7 +19,8 @@ using Clock = std::chrono::steady_clock;
 /// What a slot must know of the model.
 struct Vocabulary {
   mla::Tokenizer tokenizer;
-  std::unordered_set<mla::Token> markup;  ///< control tokens that are text to whoever parses the answer: the marks of thoughts and tool calls
+  std::unordered_set<mla::Token>
+      markup;  ///< control tokens that are text to whoever parses the answer: the marks of thoughts and tool calls
 
   explicit Vocabulary(const mla::Tokenizer& tokenizer);
 };

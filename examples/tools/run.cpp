@@ -1,8 +1,6 @@
 // mla-run: continues a prompt.
 #include <chrono>
 #include <cstdio>
-#include <limits>
-#include <random>
 
 #include <mla/context.hpp>
 #include <mla/error.hpp>
@@ -10,10 +8,10 @@
 
 #include "common/model_options.hpp"
 #include "common/program.hpp"
+#include "common/sampler_flags.hpp"
 
 namespace {
 
-using program::number;
 using program::whole_number;
 
 constexpr int default_n_ctx = 4096;
@@ -24,8 +22,7 @@ struct Flags {
   std::string prompt_file;
   int n_predict = 256;
   bool no_display_prompt = false;
-  std::int64_t seed = -1;
-  mla::SamplerOptions sampler;
+  program::SamplerFlags sampler;
 };
 
 void declare(CLI::App& app, Flags& f) {
@@ -36,31 +33,7 @@ void declare(CLI::App& app, Flags& f) {
   app.add_option("-n,--n-predict", f.n_predict, "tokens to generate at most; -1: until the model ends or the context is full")
       ->check(whole_number(-1, 1 << 30))->capture_default_str();
   app.add_flag("--no-display-prompt", f.no_display_prompt, "print only what is generated");
-
-  mla::SamplerOptions& s = f.sampler;
-  app.add_option("-s,--seed", f.seed, "of the sampler; -1: another one each time")
-      ->check(whole_number(-1, std::numeric_limits<std::int64_t>::max()))->capture_default_str();
-  app.add_option("--temp", s.temperature, "temperature; 0: always the most likely token")
-      ->check(number(0, 1000))->capture_default_str();
-  app.add_option("--top-k", s.top_k, "keep the k most likely tokens; 0: all")->check(whole_number(0, 1 << 30))->capture_default_str();
-  app.add_option("--top-p", s.top_p, "keep the most likely tokens that together reach p; 1: all")->check(number(0, 1))->capture_default_str();
-  app.add_option("--min-p", s.min_p, "drop tokens below this share of the most likely one's probability; 0: none")
-      ->check(number(0, 1))->capture_default_str();
-  app.add_option("--typical", s.typical_p, "locally typical sampling; 1: off")->check(number(1e-6, 1))->capture_default_str();
-  app.add_option("--repeat-last-n", s.penalty_last_n, "tokens that the penalties look back on; -1: all")
-      ->check(whole_number(-1, 1 << 30))->capture_default_str();
-  app.add_option("--repeat-penalty", s.repeat_penalty, "divides the logits of repeated tokens; 1: off")
-      ->check(number(0.01, 100))->capture_default_str();
-  app.add_option("--presence-penalty", s.presence_penalty, "subtracted from the logits of tokens that occur")
-      ->check(number(-100, 100))->capture_default_str();
-  app.add_option("--frequency-penalty", s.frequency_penalty, "subtracted once for each occurrence")
-      ->check(number(-100, 100))->capture_default_str();
-  app.add_option("--mirostat", s.mirostat, "2: Mirostat 2.0 in place of top-k, top-p, min-p and typical; 0: off")
-      ->check(CLI::IsMember({0, 2}))->capture_default_str();
-  app.add_option("--mirostat-ent", s.mirostat_tau, "Mirostat's target surprise in bits, tau")
-      ->check(number(1e-3, 1e3))->capture_default_str();
-  app.add_option("--mirostat-lr", s.mirostat_eta, "Mirostat's learning rate, eta")
-      ->check(number(1e-6, 10))->capture_default_str();
+  program::add_sampler_flags(app, f.sampler);
 }
 
 /// Tokens and the seconds they took.
@@ -73,7 +46,7 @@ struct Speed {
 class Generator {
  public:
   Generator(const Flags& flags, const mla::Model& model, mla::Context& context)
-      : flags_(flags), tokenizer_(model.tokenizer()), context_(context), sampler_(flags.sampler), stream_(model.tokenizer()) {}
+      : flags_(flags), tokenizer_(model.tokenizer()), context_(context), sampler_(flags.sampler.options), stream_(model.tokenizer()) {}
 
   void read_prompt(const std::vector<mla::Token>& tokens);
   void generate();
@@ -152,7 +125,7 @@ void Generator::generate() {
 void Generator::report() const {
   std::fprintf(stderr, "prompt: %d tokens, %.1f tokens/s; generation: %d tokens, %.1f tokens/s (%d threads, seed %llu)\n",
                prompt_speed_.n_tokens, prompt_speed_.rate(), generation_speed_.n_tokens, generation_speed_.rate(),
-               context_.n_threads(), static_cast<unsigned long long>(flags_.sampler.seed));
+               context_.n_threads(), static_cast<unsigned long long>(flags_.sampler.options.seed));
 }
 
 // Editors end a file with a line end, which would be the first thing that the model has to continue.
@@ -181,7 +154,7 @@ int main(int argc, char** argv) {
   Flags flags;
   declare(app, flags);
   return program::run(app, argc, argv, [&] {
-    flags.sampler.seed = flags.seed >= 0 ? static_cast<std::uint64_t>(flags.seed) : std::random_device{}();
+    flags.sampler.choose_seed();
     run(flags);
   });
 }

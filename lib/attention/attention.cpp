@@ -32,7 +32,8 @@ class Unobserved {
 }  // namespace
 
 Attention::Attention(const CacheShape& shape, Planning planning, const std::shared_ptr<Allocator>& allocator)
-    : planning_(std::move(planning)), rates_(planning_.rates) {
+    : planning_(std::move(planning)) {
+  if (planning_.mode == AttentionMode::automatic) rates_ = planning_.rates;
   const std::size_t floats = planning_.mode == AttentionMode::deepseek2 ? in_place_workspace_floats(shape) : absorbed_workspace_floats(shape);
   workspace_ = platform::Buffer(allocator, floats * sizeof(float), "attention workspace");
 }

@@ -17,13 +17,15 @@ namespace {
 
 std::uint64_t first_rows(int n) noexcept { return n == 0 ? 0 : ~std::uint64_t{0} >> (64 - n); }
 
+// Whether all that refer to a page hold the same rows of it.
+constexpr auto same_rows = [](const auto& holders) {
+  return std::ranges::all_of(holders, [&](const auto& holder) { return holder.entry->live == holders.front().entry->live; });
+};
+
 }  // namespace
 
 // Whether rows can move between two pages: the same sequences hold the same rows of each, and in all of them the pages are neighbours.
 bool KvCache::Impl::held_alike(const Holders& a, const Holders& b) noexcept {
-  const auto same_rows = [](const Holders& page) {
-    return std::ranges::all_of(page, [&](const Holder& h) { return h.entry->live == page.front().entry->live; });
-  };
   return same_rows(a) && same_rows(b) && std::ranges::equal(a, b, [](const Holder& x, const Holder& y) { return x.seq == y.seq && x.index + 1 == y.index; });
 }
 
@@ -68,7 +70,7 @@ void KvCache::Impl::defrag() {
         if (!run.empty() && !held_alike(*run.back(), page)) break;
         run.push_back(&page);
       }
-      if (run.size() > 1 && run.front()->front().seq == seq) pack(run);  // once, in the first sequence that has the run
+      if (same_rows(*run.front()) && run.front()->front().seq == seq) pack(run);  // once, in the first sequence that has the run
     }
   }
   for (auto& [seq, sequence] : sequences_)

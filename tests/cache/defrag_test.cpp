@@ -54,6 +54,23 @@ TEST_CASE("defrag packs what is left of a sequence and gives the other pages bac
   CHECK(cache.n_pages_used() == 2);
 }
 
+TEST_CASE("defrag closes the gaps of a single page, unless its holders have different ones") {
+  KvCache cache(small, {.n_ctx = 64});
+  fill(cache, 0, 0, 64);
+  cache.seq_rm(0, 10, 40);
+  CHECK_THROWS_AS(fill(cache, 0, 64, 65), Error);
+  const auto before = contents(cache, 0);
+  cache.seq_cp(0, 1, 0, 50);
+  cache.defrag();
+  CHECK(contents(cache, 0) == before);
+  cache.seq_rm(1);
+  cache.defrag();
+  CHECK(contents(cache, 0) == before);
+  fill(cache, 0, 64, 64 + 30);
+  CHECK(cache.seq_len(0) == 64);
+  CHECK_THROWS_AS(fill(cache, 0, 94, 95), Error);
+}
+
 TEST_CASE("defrag packs pages that are shared alike and leaves those that are not") {
   KvCache cache(small, {.n_ctx = 64 * 20});
   fill(cache, 0, 0, 64 * 6);

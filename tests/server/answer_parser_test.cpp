@@ -75,7 +75,8 @@ TEST_CASE("tool calls of DeepSeek-V3 and -R1") {
 }
 
 TEST_CASE("tool calls of DeepSeek-V3.1") {
-  CHECK(parse("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\":1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", tools) == Parsed{"", "", {"|f|{\"a\":1}"}});
+  CHECK(parse("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\":1}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", tools) ==
+        Parsed{"", "", {"|f|{\"a\":1}"}});
   CHECK(parse("<｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"a\":1}<｜tool▁call▁end｜>", tools) == Parsed{"", "", {"|f|{\"a\":1}"}});
 }
 
@@ -83,11 +84,12 @@ TEST_CASE("tool calls of Kimi-K2 and GLM, and plain JSON") {
   CHECK(parse("<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\":1}<|tool_call_end|>"
               "<|tool_call_begin|>functions.g.h:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
               tools) == Parsed{"", "", {"functions.f:0|f|{\"a\":1}", "functions.g.h:1|g.h|{}"}});
-  CHECK(parse("<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n<arg_key>b</arg_key>\n<arg_value>two words</arg_value>\n</tool_call>", tools) ==
-        Parsed{"", "", {"|f|{\"a\":1,\"b\":\"two words\"}"}});
+  CHECK(parse("<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n<arg_key>b</arg_key>\n<arg_value>two "
+              "words</arg_value>\n</tool_call>",
+              tools) == Parsed{"", "", {"|f|{\"a\":1,\"b\":\"two words\"}"}});
   CHECK(parse("<tool_call>f</tool_call>", tools) == Parsed{"", "", {"|f|{}"}});
-  CHECK(parse("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": [1, 2]}}\n</tool_call>\n<tool_call>{\"name\":\"g\"}</tool_call>", tools) ==
-        Parsed{"", "", {"|f|{\"a\":[1,2]}", "|g|{}"}});
+  CHECK(parse("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": [1, 2]}}\n</tool_call>\n<tool_call>{\"name\":\"g\"}</tool_call>",
+              tools) == Parsed{"", "", {"|f|{\"a\":[1,2]}", "|g|{}"}});
 }
 
 TEST_CASE("calls that are none come out as text, and nothing is lost") {

@@ -55,7 +55,8 @@ TEST_CASE("prefix tree: inserting, erasing and matching as a list of sequences d
       default: {
         std::vector<int> expected;
         for (std::size_t n = 1; n < tokens.size(); ++n)
-          if (const auto found = list.find(Tokens(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(n))); found != list.end()) expected.push_back(found->second);
+          if (const auto found = list.find(Tokens(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(n))); found != list.end())
+            expected.push_back(found->second);
         CHECK(tree.beginnings_of(tokens) == expected);
       }
     }

@@ -15,7 +15,9 @@ namespace {
 constexpr int page = mla::KvCache::page_rows;
 
 struct Fixture {
-  explicit Fixture(int n_ctx = 4096) : kv(std::make_shared<mla::KvCache>(demo()->cache_shape(), mla::KvCacheOptions{.n_ctx = n_ctx})), context(demo(), {.cache = kv}) {}
+  explicit Fixture(int n_ctx = 4096)
+      : kv(std::make_shared<mla::KvCache>(demo()->cache_shape(), mla::KvCacheOptions{.n_ctx = n_ctx})),
+        context(demo(), {.cache = kv}) {}
 
   std::unique_ptr<DiskCache> disk(const std::string& folder, std::uint64_t bytes = 1 << 30) {
     return std::make_unique<DiskCache>(folder, bytes, demo()->cache_model().fingerprint, kv->options());
@@ -112,7 +114,8 @@ TEST_CASE("files that are damaged, unfinished or of other caches do no harm") {
     f.disk(folder.path())->save(*f.kv, 0, prompt);
   }
   std::string state, tokens;
-  for (const auto& file : std::filesystem::directory_iterator(folder.path())) (file.path().extension() == ".state" ? state : tokens) = file.path();
+  for (const auto& file : std::filesystem::directory_iterator(folder.path()))
+    (file.path().extension() == ".state" ? state : tokens) = file.path();
   REQUIRE_FALSE(state.empty());
   REQUIRE_FALSE(tokens.empty());
   const std::string good_state = read_bytes(state), good_tokens = read_bytes(tokens);

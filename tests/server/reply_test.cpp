@@ -46,7 +46,8 @@ TEST_CASE("a chat as a stream: role first, then text, the reason, and the usage 
 }
 
 TEST_CASE("thoughts and tool calls have places of their own, in a stream and whole") {
-  const std::vector<Event> events{{0, "<think>Hm"}, {0, "</think>I look."}, {0, "<tool_call>f</tool_call>"}, {0, "", {}, finish(FinishReason::stop)}};
+  const std::vector<Event> events{
+      {0, "<think>Hm"}, {0, "</think>I look."}, {0, "<tool_call>f</tool_call>"}, {0, "", {}, finish(FinishReason::stop)}};
   const auto streamed = make_chat_reply(context(), request_for(1, {.has_tools = true}));
   const auto all = chunks(*streamed, events);
   REQUIRE(all.size() == 4);
@@ -67,7 +68,8 @@ TEST_CASE("thoughts and tool calls have places of their own, in a stream and who
 
 TEST_CASE("several choices keep apart, and their prompt counts once") {
   const auto reply = make_completion_reply(context(), request_for(2));
-  for (const Event& event : std::vector<Event>{{0, "a"}, {1, "x"}, {1, "", {}, finish(FinishReason::length)}, {0, "b"}, {0, "", {}, finish(FinishReason::stop)}})
+  for (const Event& event :
+       std::vector<Event>{{0, "a"}, {1, "x"}, {1, "", {}, finish(FinishReason::length)}, {0, "b"}, {0, "", {}, finish(FinishReason::stop)}})
     reply->collect(event);
   REQUIRE(reply->complete());
   const Json json = Json::parse(reply->whole());

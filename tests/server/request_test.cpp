@@ -83,7 +83,8 @@ TEST_CASE("prompts of completions: a text, token ids, or several of them, with s
 }
 
 TEST_CASE("tools and thoughts set how the answer is read") {
-  const RequestReader thinking(demo(), "demo", "{{ messages[0].content }}{% if tools %}{{ tools[0].function.name }}{% endif %}{{ mark }}", {.n_ctx = 512});
+  const RequestReader thinking(demo(), "demo", "{{ messages[0].content }}{% if tools %}{{ tools[0].function.name }}{% endif %}{{ mark }}",
+                               {.n_ctx = 512});
   const auto format = [&](const std::string& extra) { return thinking.chat(parse_body("{" + hello + extra + "}")).format; };
   CHECK_FALSE(format("").has_tools);
   CHECK(format(R"(, "tools": [{"type": "function", "function": {"name": "f"}}])").has_tools);
