@@ -27,9 +27,9 @@ struct FileInfo {
     std::string kind;
   };
 
-  std::string path;  ///< of the first part
-  int version = 0;   ///< of GGUF
-  int n_parts = 0;
+  std::string path;  ///< of the first part, or the folder
+  int version = 0;   ///< of GGUF; 0: a Hugging Face folder, described as the GGUF file that it could be
+  int n_parts = 0;   ///< of a folder its files of weights
   std::uint64_t file_bytes = 0;    ///< all parts together
   std::uint64_t tensor_bytes = 0;
   std::uint64_t n_parameters = 0;
@@ -39,7 +39,7 @@ struct FileInfo {
   std::string problem;                    ///< why it can't run it; empty if it can
 };
 
-/// Reads only headers: works on files larger than memory, and on types and architectures that libmla can't run.
+/// A GGUF file, or a Hugging Face folder. Reads only headers: works on files larger than memory, and on types and architectures that libmla can't run.
 /// Throws Error: not_found, io_error, bad_file; names file and key or tensor.
 FileInfo inspect_file(const std::string& path);
 
@@ -61,7 +61,8 @@ struct MemoryNeed {
   bool runs_from_disk() const noexcept { return !fits() && held() <= room; }
 };
 
-/// For a context with these options (mode, n_ctx, n_ubatch, cache types and threads count) on this machine. Reads only headers.
+/// For a context with these options (mode, n_ctx, n_ubatch, cache types and threads count) on this machine. Reads only headers. Of a folder the
+/// weights are as Model::load() has them without load_type.
 /// Throws Error: not_found, io_error, bad_file, unsupported, invalid_argument (options that can't be), out_of_memory.
 MemoryNeed memory_need(const std::string& path, const ContextOptions& options);
 
@@ -92,7 +93,7 @@ struct DiffOptions {
   ProgressCallback progress = nullptr;  ///< phase "compare", with bytes of both files; false stops with Status::aborted
 };
 
-/// Works on files larger than memory. Throws like inspect_file(), and aborted.
+/// Works on files larger than memory, and on Hugging Face folders. Throws like inspect_file(), and aborted.
 FileDiff diff_files(const std::string& a, const std::string& b, const DiffOptions& options = {});
 
 }  // namespace mla

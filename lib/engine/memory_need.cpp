@@ -3,6 +3,7 @@
 
 #include "engine/forward.hpp"
 #include "model/footprint.hpp"
+#include "model/inspect.hpp"
 #include "platform/counting_allocator.hpp"
 #include "platform/fail.hpp"
 #include "platform/memory_room.hpp"
@@ -29,13 +30,14 @@ std::uint64_t context_bytes(const model::Config& config, const ContextOptions& o
 }  // namespace
 
 MemoryNeed memory_need(const std::string& path, const ContextOptions& options) {
-  const auto file = format::GgufFile::open(path, {});
+  const model::HfFolder opened = model::open_to_look(path, {});
+  const format::GgufFile& file = opened.file;
   model::Config config = model::read_config(file, {}, nullptr);
   if (const format::TensorInfo* table = file.find("token_embd.weight"); config.n_vocab == 0 && table != nullptr && table->shape.size() == 2)
     config.n_vocab = static_cast<int>(std::min<std::uint64_t>(table->shape[1], 1 << 24));
   const model::Footprint weights = model::footprint(file, config);
   const platform::MemoryRoom room = platform::memory_room();
-  MemoryNeed need{.weights = weights.weights, .repacked = weights.repacked, .derived = weights.derived, .room = room.bytes, .limit = room.limit};
+  MemoryNeed need{.weights = weights.weights, .repacked = weights.repacked, .derived = weights.derived + opened.memory_bytes(), .room = room.bytes, .limit = room.limit};
   const CacheLayout layout = options.attention == AttentionMode::deepseek2 ? CacheLayout::expanded : CacheLayout::latent;
   need.cache = KvCache::bytes_at_capacity(config.shape, {layout, options.n_ctx, options.cache_type_k, options.cache_type_v, nullptr});
   need.context = context_bytes(config, options);

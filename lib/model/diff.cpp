@@ -3,12 +3,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/panels.hpp"
 #include "model/inspect.hpp"
+#include "model/tensor_rows.hpp"
 #include "platform/fail.hpp"
-#include "quant/dequantize.hpp"
-#include "quant/interleaving.hpp"
-#include "quant/types.hpp"
 
 namespace mla {
 namespace {
@@ -61,35 +58,6 @@ void compare_keys(const GgufFile& a, const GgufFile& b, FileDiff& diff) {
     if (a.find_key(name) == nullptr) diff.keys.push_back({name, std::nullopt, whole(name, value)});
 }
 
-// Rows of a tensor as floats.
-class RowReader {
- public:
-  explicit RowReader(const TensorInfo& tensor)
-      : tensor_(tensor), interleaving_(quant::find_interleaving(tensor.type)), columns_(static_cast<std::int64_t>(tensor.shape[0])) {
-    type_ = interleaving_ != nullptr ? interleaving_->base : static_cast<quant::Type>(tensor.type);
-    row_bytes_ = quant::row_bytes(type_, columns_);
-  }
-
-  // n rows from `first` on, a multiple of block_rows.
-  void read(std::int64_t first, std::int64_t n, std::vector<std::byte>& restored, float* out) const {
-    const std::byte* data = tensor_.data + static_cast<std::size_t>(first) * row_bytes_;
-    if (tensor_.in_panels) return kernels::dequantize_panel(type_, columns_, data, out, columns_);
-    if (interleaving_ != nullptr) {
-      restored.resize(static_cast<std::size_t>(n) * row_bytes_);
-      quant::restore_rows(*interleaving_, data, restored.data(), n, columns_);
-      data = restored.data();
-    }
-    for (std::int64_t i = 0; i < n; ++i) quant::dequantize(type_, data + static_cast<std::size_t>(i) * row_bytes_, out + i * columns_, columns_);
-  }
-
- private:
-  const TensorInfo& tensor_;
-  const quant::Interleaving* interleaving_;
-  std::int64_t columns_;
-  quant::Type type_;
-  std::size_t row_bytes_;
-};
-
 struct Sums {
   double largest = 0, differences = 0, squares = 0;
   void add(double a, double b) {
@@ -111,15 +79,14 @@ Sums compare_values(const TensorInfo& a, const TensorInfo& b, ThreadPool& pool) 
   const std::int64_t rows = n_values(a) / columns;
   const std::int64_t rows_per_task = std::max<std::int64_t>(1, (1 << 22) / std::max<std::int64_t>(1, columns * block_rows)) * block_rows;
   std::vector<Sums> pieces(static_cast<std::size_t>((rows + rows_per_task - 1) / rows_per_task));
-  const RowReader x(a), y(b);
   auto task = [&](int index) {
     std::vector<float> p(static_cast<std::size_t>(block_rows * columns)), q(p.size());
-    std::vector<std::byte> restored;
+    std::vector<std::byte> scratch;
     Sums& sums = pieces[static_cast<std::size_t>(index)];
     for (std::int64_t first = index * rows_per_task, end = std::min(rows, first + rows_per_task); first < end; first += block_rows) {
       const std::int64_t n = std::min(block_rows, end - first);
-      x.read(first, n, restored, p.data());
-      y.read(first, n, restored, q.data());
+      model::read_rows(a, first, n, p.data(), scratch);
+      model::read_rows(b, first, n, q.data(), scratch);
       for (std::size_t i = 0; i < static_cast<std::size_t>(n * columns); ++i) sums.add(p[i], q[i]);
     }
   };
@@ -173,16 +140,24 @@ class Comparison {
     const bool has_values = options_.values && x.data != nullptr && y.data != nullptr;
     found.compared = has_values && x.shape == y.shape && x.bytes > 0;
     bool equal = same_kind && !options_.values;
-    if (has_values && same_kind && x.in_panels == y.in_panels) equal = std::memcmp(x.data, y.data, x.bytes) == 0;
+    const bool one_piece = x.pieces.empty() && y.pieces.empty();
+    if (has_values && same_kind && one_piece && x.in_panels == y.in_panels) equal = std::memcmp(x.data, y.data, x.bytes) == 0;
     if (!equal && found.compared) {
       const Sums sums = compare_values(x, y, *pool_);
       found.largest = sums.largest, found.rms = std::sqrt(sums.differences / static_cast<double>(n_values(x)));
       found.relative = sums.differences == 0 ? 0 : std::sqrt(sums.differences / sums.squares);
       equal = same_kind && sums.largest == 0;
     }
-    for (const auto& [file, tensor] : {std::pair{&a_, &x}, std::pair{&b_, &y}})
-      if (const platform::FileView* part = has_values ? file->part_with(tensor->data) : nullptr) part->let_go({tensor->data, tensor->bytes});
+    if (has_values) let_go(a_, x), let_go(b_, y);
     equal ? static_cast<void>(++diff.n_equal_tensors) : diff.tensors.push_back(std::move(found));
+  }
+
+  static void let_go(GgufFile& file, const TensorInfo& tensor) {
+    const auto let_go_at = [&](const std::byte* data) {
+      if (const platform::FileView* part = file.part_with(data)) part->let_go({data, tensor.bytes_at_data()});
+    };
+    if (tensor.pieces.empty()) return let_go_at(tensor.data);
+    for (const format::TensorPiece& piece : tensor.pieces) let_go_at(piece.data);
   }
 
   GgufFile &a_, &b_;
@@ -196,10 +171,10 @@ class Comparison {
 }  // namespace
 
 FileDiff diff_files(const std::string& a, const std::string& b, const DiffOptions& options) {
-  auto x = GgufFile::open(a, {.allow_unknown_types = true}), y = GgufFile::open(b, {.allow_unknown_types = true});
+  model::HfFolder x = model::open_to_look(a), y = model::open_to_look(b);
   FileDiff diff;
-  compare_keys(x, y, diff);
-  Comparison(x, y, options).run(diff);
+  compare_keys(x.file, y.file, diff);
+  Comparison(x.file, y.file, options).run(diff);
   return diff;
 }
 

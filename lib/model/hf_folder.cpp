@@ -72,7 +72,15 @@ std::vector<format::TensorInfo> converted(const std::string& folder, const HfTen
 
 }  // namespace
 
+std::uint64_t HfFolder::memory_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const platform::Buffer& buffer : memory) sum += buffer.size();
+  return sum;
+}
+
 HfFolder open_hf_folder(const std::string& folder, const ModelOptions& options) {
+  if (!platform::file_exists(folder + "/config.json"))
+    fail(Status::io_error, "cannot read {}: it is a folder without config.json; name a GGUF file or a Hugging Face folder", folder);
   const bool convert = !options.load_type.empty();
   const HfModel model = read_hf_config(folder);
   const ConfigForm form{.split_latent = convert};

@@ -14,6 +14,8 @@ struct HfFolder {
   format::GgufFile file;                 ///< kv_b whole where weights are in place, k_b and v_b where they were converted
   std::list<std::vector<float>> scales;  ///< that tensors of `file` point to
   std::vector<platform::Buffer> memory;  ///< the same
+
+  std::uint64_t memory_bytes() const noexcept;
 };
 
 /// options.load_type empty: matrices are views of the mapped files (of memory, without use_mmap), whatever their address. Throws Error like

@@ -55,6 +55,11 @@ std::string kind_of(const std::string& name, int n_layers) {
 
 namespace model {
 
+HfFolder open_to_look(const std::string& path, const format::GgufFile::Options& options) {
+  if (platform::is_directory(path)) return open_hf_folder(path, {});
+  return {.file = format::GgufFile::open(path, options)};
+}
+
 FileInfo::Key describe(const std::string& name, const format::GgufValue& value) {
   const auto* array = std::get_if<format::GgufArray>(&value.value);
   if (array != nullptr) return {name, fmt::format("array of {}", format::gguf_type_name(value.element_type)), text_of(*array)};
@@ -68,7 +73,8 @@ FileInfo::Key describe(const std::string& name, const format::GgufValue& value) 
 }
 
 FileInfo::Tensor describe(const format::TensorInfo& tensor, int n_layers) {
-  const std::string type = quant::type_name(tensor.type);
+  // Only of what a folder holds: in a file the numbers of our own mean nothing.
+  const std::string type = tensor.pieces.empty() ? quant::type_name(tensor.type) : quant::traits(static_cast<quant::Type>(tensor.type)).name;
   return {tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes,
           tensor.in_panels ? format::layout_name : "rows", kind_of(tensor.name, n_layers)};
 }
@@ -85,11 +91,13 @@ int own_layers(const format::GgufFile& file) {
 }  // namespace model
 
 FileInfo inspect_file(const std::string& path) {
-  const auto file = format::GgufFile::open(path, {.allow_unknown_types = true});
+  const model::HfFolder opened = model::open_to_look(path);
+  const format::GgufFile& file = opened.file;
   FileInfo info;
   info.path = file.path();
-  info.version = static_cast<int>(file.version());
-  info.n_parts = file.n_parts();
+  const bool is_folder = platform::is_directory(path);
+  info.version = is_folder ? 0 : static_cast<int>(file.version());
+  info.n_parts = file.n_parts() - (is_folder ? 1 : 0);  // the first stands for the folder itself
   info.file_bytes = file.file_bytes();
   for (const auto& [name, value] : file.metadata()) info.keys.push_back(model::describe(name, value));
   const int n_layers = model::own_layers(file);

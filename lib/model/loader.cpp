@@ -150,10 +150,10 @@ void check_for_gguf(const ModelOptions& options) {
 }
 
 LoadedModel load_folder(const std::string& path, const ModelOptions& options) {
-  if (!platform::file_exists(path + "/config.json"))
-    fail(Status::io_error, "cannot read {}: it is a folder without config.json; name a GGUF file or a Hugging Face folder", path);
-  if (options.numa == Numa::split || options.numa == Numa::replicate)
-    fail(Status::unsupported, "{}: NUMA mode {} takes weights out of a GGUF file: convert the folder with mla-convert first", path, to_string(options.numa));
+  if (options.load_type.empty() && (options.numa == Numa::split || options.numa == Numa::replicate))
+    fail(Status::unsupported,
+         "{}: NUMA mode {} can't place a folder's weights where they lie: convert them as they are loaded (--load-type bf16), or to a file (mla-convert)",
+         path, to_string(options.numa));
   HfFolder folder = open_hf_folder(path, options);
   LoadedModel model;
   model.file = std::move(folder.file);

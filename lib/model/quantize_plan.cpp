@@ -91,6 +91,38 @@ Type fitting(Type type, std::uint64_t columns) {
   return fits(smaller) ? smaller : Type::f16;
 }
 
+// Tensors whose rows don't fit the type that they should have: each is named at level info, all together in one warning.
+class Misfits {
+ public:
+  explicit Misfits(LogSink* log) : log_(log) {}
+
+  void add(const TensorInfo& tensor, Type asked, Type given) {
+    const std::string change = fmt::format("{} instead of {} for rows of {}", quant::traits(given).name, quant::traits(asked).name, tensor.shape[0]);
+    if (log_ != nullptr) log_->write(LogLevel::info, one_line(fmt::format("tensor {}: {}", tensor.name, change)));
+    const auto known = std::ranges::find(changes_, change, &Change::text);
+    if (known == changes_.end()) changes_.push_back({change, 1});
+    else ++known->n_tensors;
+    if (n_++ == 0) first_ = tensor.name;
+  }
+
+  void report() const {
+    if (log_ == nullptr || n_ == 0) return;
+    std::string text;
+    for (const Change& change : changes_) text += fmt::format("{}{} ({} tensors)", text.empty() ? "" : ", ", change.text, change.n_tensors);
+    log_->write(LogLevel::warning, one_line(fmt::format("rows that don't fit their type, in {} tensors, the first of which is {}: {}", n_, first_, text)));
+  }
+
+ private:
+  struct Change {
+    std::string text;
+    std::size_t n_tensors;
+  };
+  LogSink* log_;
+  std::vector<Change> changes_;
+  std::size_t n_ = 0;
+  std::string first_;
+};
+
 class Chooser {
  public:
   Chooser(const format::GgufFile& file, const Recipe& recipe, bool has_imatrix)
@@ -155,6 +187,7 @@ QuantizePlan plan_quantization(const format::GgufFile& file, const QuantizeOptio
   constexpr std::size_t longest_name = 256;  // std::regex recurses with the text
 
   QuantizePlan plan;
+  Misfits misfits(options.log.get());
   if (recipe != nullptr) plan.file_type = recipe->file_type;
   for (const TensorInfo& tensor : file.tensors()) {
     std::optional<Type>& type = plan.types.emplace_back();
@@ -164,13 +197,12 @@ QuantizePlan plan_quantization(const format::GgufFile& file, const QuantizeOptio
     else if (chooser) type = options.pure ? recipe->base : chooser->choose(tensor.name);
     if (!type) continue;
     if (const Type fit = fitting(*type, tensor.shape[0]); fit != *type) {
-      if (options.log)
-        options.log->write(LogLevel::warning, one_line(fmt::format("tensor {}: rows of {} values don't fit {}: {} instead", tensor.name, tensor.shape[0],
-                                                                   quant::traits(*type).name, quant::traits(fit).name)));
+      misfits.add(tensor, *type, fit);
       type = fit;
     }
     if (tensor.type == static_cast<std::uint32_t>(*type)) type.reset();
   }
+  misfits.report();
   for (const Rule& rule : rules)
     if (!rule.used)
       fail(Status::invalid_argument, "rule {}={}: no matrix of {} has such a name", rule.source->pattern, rule.source->type, file.path());

@@ -108,6 +108,7 @@ class Repacker {
       move(job, *pool);
       job.view->data = job.to;
       job.view->in_panels = job.view->in_panels != job.convert;
+      if (job.to != job.rows.data) give_back(job.rows);
     }
     report();
   }
@@ -123,6 +124,11 @@ class Repacker {
     for (platform::Buffer& buffer : model_.derived)
       if (std::byte* own = inside({buffer.data(), buffer.size()})) return own;
     return nullptr;
+  }
+
+  // Memory of the model's that held this matrix and nothing else, which has moved out of it.
+  void give_back(const Matrix& rows) {
+    std::erase_if(model_.derived, [&](const platform::Buffer& buffer) { return buffer.data() == rows.data && buffer.size() == rows.bytes(); });
   }
 
   void take_memory() {

@@ -1,10 +1,30 @@
 #include "model/tensor_rows.hpp"
 
+#include <algorithm>
+
+#include "kernels/matmul.hpp"
 #include "kernels/panels.hpp"
 #include "quant/dequantize.hpp"
 #include "quant/interleaving.hpp"
 
 namespace mla::model {
+namespace {
+
+void read_pieces(const format::TensorInfo& tensor, std::int64_t first, std::int64_t n, float* out) {
+  const auto type = static_cast<quant::Type>(tensor.type);
+  const auto columns = static_cast<std::int64_t>(tensor.shape[0]);
+  const std::size_t row_bytes = quant::row_bytes(type, columns);
+  const auto rows = static_cast<std::int64_t>(tensor.bytes_at_data() / row_bytes);
+  for (std::int64_t row = first, end = first + n; row < end;) {
+    const format::TensorPiece& piece = tensor.pieces[static_cast<std::size_t>(row / rows)];
+    const kernels::Matrix matrix{piece.data, type, rows, columns, row_bytes, false, {piece.scales, kernels::BlockScales::blocks(columns)}};
+    const std::int64_t in_piece = std::min(end - row, rows - row % rows);
+    kernels::dequantize_matrix(matrix.slice(row % rows, in_piece), out + (row - first) * columns, columns);
+    row += in_piece;
+  }
+}
+
+}  // namespace
 
 std::int64_t rows_stored_together(const format::TensorInfo& tensor) noexcept {
   if (tensor.in_panels) return kernels::panel_rows;
@@ -13,6 +33,7 @@ std::int64_t rows_stored_together(const format::TensorInfo& tensor) noexcept {
 }
 
 void read_rows(const format::TensorInfo& tensor, std::int64_t first, std::int64_t n, float* out, std::vector<std::byte>& scratch) {
+  if (!tensor.pieces.empty()) return read_pieces(tensor, first, n, out);
   const quant::Interleaving* layout = quant::find_interleaving(tensor.type);
   const quant::Type type = layout != nullptr ? layout->base : static_cast<quant::Type>(tensor.type);
   const auto columns = static_cast<std::int64_t>(tensor.shape[0]);

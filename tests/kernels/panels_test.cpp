@@ -2,12 +2,12 @@
 #include "kernels/panels.hpp"
 
 #include <cstring>
-#include <random>
 #include <vector>
 
 #include "catch.hpp"
 #include "kernels/int8.hpp"
 #include "quant/dequantize.hpp"
+#include "random_bytes.hpp"
 
 using namespace mla;
 using namespace mla::kernels;
@@ -20,13 +20,6 @@ std::vector<quant::Type> panel_types() {
     if (quant::find_traits(number) != nullptr && panel_layout(static_cast<quant::Type>(number)) != nullptr)
       types.push_back(static_cast<quant::Type>(number));
   return types;
-}
-
-std::vector<std::byte> random_bytes(std::size_t n) {
-  std::mt19937 random(static_cast<unsigned>(n));
-  std::vector<std::byte> bytes(n);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-  return bytes;
 }
 
 }  // namespace

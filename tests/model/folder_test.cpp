@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <mla/convert.hpp>
+#include <mla/inspect.hpp>
 #include <random>
 
 #include "format/gguf.hpp"
@@ -78,7 +79,40 @@ TEST_CASE("a folder converted as it is loaded gives the logits of the converted 
     const auto model = Model::load(in.path(), {.progress = [&](std::string_view phase, auto, auto) { return calls += phase == "convert", true; }, .load_type = type});
     CHECK(calls > 20);
     for (const AttentionMode mode : all_modes) CHECK(logits(model, mode) == logits(file, mode));
+    for (const Numa numa : {Numa::split, Numa::replicate})
+      CHECK(logits(Model::load(in.path(), {.numa = numa, .load_type = type}), AttentionMode::automatic) == logits(file, AttentionMode::automatic));
     check_refused([&] { (void)Model::load(in.path(), {.progress = [](auto, auto, auto) { return false; }, .load_type = type}); }, Status::aborted, {in.path()});
+  }
+}
+
+TEST_CASE("what a folder holds is said as of the file that it could be") {
+  const TinyShape shape{};
+  const TinyModel model = original_layout(shape);
+  for (const std::size_t shift : {0u, 1u}) {
+    INFO("shift " << shift);
+    const ScratchFolder in, out;
+    const HfFolder hf = hf_folder(model, shape);
+    hf.write_config(in.path());
+    hf.write_weights(in / "model.safetensors", shift);
+    model.write(out / "file.gguf");
+    const FileInfo info = inspect_file(in.path()), file = inspect_file(out / "file.gguf");
+    CHECK(info.path == in.path());
+    CHECK(info.version == 0);
+    CHECK(info.n_parts == 1);
+    CHECK(info.problem.empty());
+    CHECK(info.file_bytes == std::filesystem::file_size(in / "model.safetensors"));
+    CHECK(info.n_parameters == file.n_parameters);
+    CHECK(info.cache_shape == file.cache_shape);
+    // Experts are tensors of their own in the folder and rows of one in the file.
+    const FileDiff diff = diff_files(in.path(), out / "file.gguf");
+    CHECK(diff.tensors.empty());
+    CHECK(diff.n_equal_tensors == model.tensors.size());
+
+    const auto loaded = Model::load(in.path());
+    const MemoryNeed need = memory_need(in.path(), {});
+    CHECK(need.weights == loaded->info().weight_bytes);
+    CHECK(need.derived == loaded->info().derived_bytes);
+    CHECK(need.repacked == 0);
   }
 }
 
@@ -107,6 +141,14 @@ TEST_CASE("FP8 with block scales: converted to the bits of the products, run in 
     }
     const auto model = Model::load(codes.path());
     CHECK(model->info().weight_bytes < file->info().weight_bytes / 2);
+    const FileInfo info = inspect_file(codes.path());
+    CHECK(std::ranges::count(info.tensors, "F8_E4M3", &FileInfo::Tensor::type) > 20);
+    CHECK(memory_need(codes.path(), {}).derived == model->info().derived_bytes);
+    // The folder has kv_b where the file has k_b and v_b; all else is the same numbers.
+    for (const FileDiff::Tensor& tensor : diff_files(out / "expected.gguf", codes.path()).tensors) {
+      INFO(tensor.name);
+      CHECK((!tensor.a || !tensor.b || (tensor.compared && tensor.largest == 0)));
+    }
     for (const AttentionMode mode : all_modes) CHECK(relative_difference(logits_of(model, mode), logits_of(file, mode)) < 1e-5);
   }
   const std::string name = "model.layers.0.self_attn.q_a_proj.weight_scale_inv";
@@ -130,7 +172,7 @@ TEST_CASE("folders that can't be loaded: the file and what is wrong are named") 
   HfFolder hf = hf_folder(original_layout(shape), shape);
   hf.write(in.path());
   check_refused([&] { (void)Model::load(in.path(), {.load_type = "q9"}); }, Status::invalid_argument, {"q9"});
-  check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported, {in.path(), "mla-convert"});
+  check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported, {in.path(), "--load-type", "mla-convert"});
   check_refused([&] { (void)load_tiny(original_layout(shape), out, {.load_type = "q8_0"}); }, Status::invalid_argument, {"mla-quantize"});
   hf.remove_tensor("lm_head.weight");
   hf.write(in.path());

@@ -85,6 +85,7 @@ TEST_CASE("memory comes from every node in turn, and the loading thread's policy
       for (int node = 0; node < n_nodes; ++node) CHECK(memory->calls(2 * node) > 0);
       CHECK(memory->calls(RecordedMemory::saves) == memory->calls(RecordedMemory::restores));
       const auto& loaded = model->impl().loaded;
+      CHECK(loaded.derived.empty());  // k_b has moved to where it is read
       CHECK(loaded.copies.size() == static_cast<std::size_t>(numa == Numa::replicate ? n_nodes - 1 : 0));
       for (const platform::Buffer& copy : loaded.copies) {
         REQUIRE(copy.size() == loaded.repacked.size());
@@ -94,7 +95,8 @@ TEST_CASE("memory comes from every node in turn, and the loading thread's policy
       }
     }
   const auto memory = std::make_shared<RecordedMemory>();
-  load_on(path, fake_plan(Numa::numactl, 2, memory), RepackMode::automatic);
+  const auto unplaced = load_on(path, fake_plan(Numa::numactl, 2, memory), RepackMode::automatic);
+  CHECK(unplaced->impl().loaded.derived.size() == static_cast<std::size_t>(shape.n_layers));
   CHECK(memory->calls(RecordedMemory::saves) == 0);  // numactl's own policy holds
 }
 

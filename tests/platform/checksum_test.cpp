@@ -5,20 +5,10 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "random_bytes.hpp"
 
 using mla::platform::Checksum;
 using mla::platform::checksum;
-
-namespace {
-
-std::vector<std::byte> random_bytes(std::size_t n) {
-  std::mt19937 random(static_cast<unsigned>(n));
-  std::vector<std::byte> bytes(n);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-  return bytes;
-}
-
-}  // namespace
 
 TEST_CASE("a checksum depends on the bytes, not on how they are cut") {
   const auto bytes = random_bytes(1000);

@@ -180,7 +180,11 @@ TEST_CASE("mla-quantize: types, mixes and rules") {
   CHECK(types["blk.0.attn_k_b.weight"] == "IQ4_NL");  // rows of 32 values
   CHECK(types["blk.0.ffn_down.weight"] == "Q4_K");
   const Run warned = run_program("mla-quantize", {input, out, "Q4_K", "--pure"});
-  CHECK(warned.err.find("mla-quantize: warning: tensor blk.0.attn_k_b.weight: rows of 32 values don't fit Q4_K: Q5_0 instead\n") != std::string::npos);
+  CHECK(warned.err.find("mla-quantize: warning: rows that don't fit their type, in 3 tensors, the first of which is blk.0.attn_k_b.weight: "
+                        "Q5_0 instead of Q4_K for rows of 32 (3 tensors)\n") != std::string::npos);
+  CHECK(warned.err.find("warning", warned.err.find("warning") + 1) == std::string::npos);  // one line, however many tensors
+  const Run verbose = run_program("mla-quantize", {input, out, "Q4_K", "--pure", "-v"});
+  CHECK(verbose.err.find("tensor blk.2.attn_k_b.weight: Q5_0 instead of Q4_K for rows of 32\n") != std::string::npos);
 
   const std::string whole = (types_of({"q4_k_m"}), read_file(out));
   for (const char* threads : {"1", "3"}) {

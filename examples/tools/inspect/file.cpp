@@ -76,8 +76,9 @@ Json need_json(const NeedRow& row) {
 }  // namespace
 
 std::string as_table(const FileInfo& info, int n_ctx, const std::vector<NeedRow>& needs, const std::string& context, bool tensors) {
-  std::string out = fmt::format("{}\nGGUF version {}, {} part{}, {}; {} tensors, {} parameters\n", info.path, info.version, info.n_parts,
-                                info.n_parts == 1 ? "" : "s", size_text(info.file_bytes), info.tensors.size(), info.n_parameters);
+  const std::string format = info.version == 0 ? "Hugging Face folder" : fmt::format("GGUF version {}", info.version);
+  std::string out = fmt::format("{}\n{}, {} part{}, {}; {} tensors, {} parameters\n", info.path, format, info.n_parts, info.n_parts == 1 ? "" : "s",
+                                size_text(info.file_bytes), info.tensors.size(), info.n_parameters);
   if (!info.problem.empty()) out += fmt::format("libmla can't run it: {}\n", one_line(info.problem));
   out += "\nmetadata\n";
   for (const FileInfo::Key& key : info.keys) out += fmt::format("  {:<48} {:<16} {}\n", one_line(key.name), key.type, one_line(key.value));

@@ -17,8 +17,8 @@ struct Flags {
 };
 
 void declare(CLI::App& app, Flags& f) {
-  auto* model = app.add_option("model,-m,--model", f.path, "the file; of a split model any part")->check(program::file_name());
-  auto* diff = app.add_option("--diff", f.diff, "compare two files: keys, and types, sizes and values of tensors; exit status 1 if they differ")
+  auto* model = app.add_option("model,-m,--model", f.path, "the file (of a split model any part), or a Hugging Face folder")->check(program::file_name());
+  auto* diff = app.add_option("--diff", f.diff, "compare two files or folders: keys, and types, sizes and values of tensors; exit status 1 if they differ")
                    ->expected(2)->check(program::file_name())->excludes(model);
   app.add_option("-c,--ctx-size", f.n_ctx, "tokens of the cache whose size is shown")
       ->check(program::whole_number(1, 1 << 30))->capture_default_str();

@@ -55,6 +55,18 @@ void load_blocks(const float* in, const float* weights, int n_blocks, Blocks<n>&
     }
 }
 
+/// `best` becomes the last result of settle(result &) whose error was below those before it; three rounds at most.
+template <typename Settled, typename Settle>
+void settle_while_better(Settled& best, Settle settle) {
+  best.error = __builtin_inff();
+  for (int round = 0; round < 3; ++round) {
+    Settled next;
+    settle(next);
+    if (!(next.error < best.error)) break;
+    best = next;
+  }
+}
+
 /// The half-precision float nearest to x; the largest one rather than infinity.
 inline uint16_t to_half(float x) { return f32_to_f16(x > 65504.0f ? 65504.0f : x < -65504.0f ? -65504.0f : x); }
 

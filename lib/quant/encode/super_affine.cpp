@@ -12,11 +12,16 @@ struct Format {
 };
 
 template <typename F>
-struct SuperBlock {
-  SubBlocks<F> sub[F::groups];
+struct Settled {
   Line whole[F::groups] = {};
   uint16_t half_scale = 0, half_minimum = 0;
   float error = 0;
+};
+
+template <typename F>
+struct SuperBlock {
+  SubBlocks<F> sub[F::groups];
+  Settled<F> settled;
 };
 
 // Of scales near largest / most, the one at which values rounded to whole multiples have the least weighted error.
@@ -71,7 +76,7 @@ constexpr float nearest_steps[] = {0, -1, 1};
 // Whole scales and minimums for given f16 ones: of those around the best line, the ones that give the least error. Returns the f16 ones that
 // are best for the quants.
 template <typename F>
-Shared settle(const SuperBlock<F>& from, Shared shared, SuperBlock<F>& to) {
+Shared settle(const SuperBlock<F>& from, Shared shared, Settled<F>& to) {
   to.half_scale = to_half(shared.scale);
   to.half_minimum = to_half(shared.minimum);
   const float scale = f16_to_f32(to.half_scale), minimum = f16_to_f32(to.half_minimum);
@@ -115,16 +120,7 @@ template <typename F>
 void encode_super_block(SuperBlock<F>& s) {
   for (int g = 0; g < F::groups; ++g) search_line<F>(s.sub[g]);
   Shared shared = shared_scales<F>(s);
-  SuperBlock<F> next;
-  s.error = __builtin_inff();
-  for (int round = 0; round < 3; ++round) {
-    shared = settle<F>(s, shared, next);
-    if (!(next.error < s.error)) break;
-    s.error = next.error;
-    s.half_scale = next.half_scale;
-    s.half_minimum = next.half_minimum;
-    for (int g = 0; g < F::groups; ++g) s.whole[g] = next.whole[g];
-  }
+  settle_while_better(s.settled, [&](Settled<F>& next) { shared = settle<F>(s, shared, next); });
 }
 
 // pack(whole scales and minimums of the sub-blocks, quants, block) writes all but the f16 scales, which lie at `scales_at`.
@@ -139,9 +135,9 @@ void encode_blocks(const float* in, const float* weights, void* blocks, int64_t 
     }
     encode_super_block<F>(s);
     uint8_t scales[F::groups * lanes], minimums[F::groups * lanes], quants[256];
-    const float scale = f16_to_f32(s.half_scale), minimum = f16_to_f32(s.half_minimum);
+    const float scale = f16_to_f32(s.settled.half_scale), minimum = f16_to_f32(s.settled.half_minimum);
     for (int g = 0; g < F::groups; ++g) {
-      const Line& whole = s.whole[g];
+      const Line& whole = s.settled.whole[g];
       const Lanes inverse_scale = inverse(scale * whole.scale);
       for (int k = 0; k < lanes; ++k) {
         scales[g * lanes + k] = (uint8_t)whole.scale[k];
@@ -153,8 +149,8 @@ void encode_blocks(const float* in, const float* weights, void* blocks, int64_t 
       }
     }
     memset(block, 0, block_bytes);
-    put_half(block + scales_at, s.half_scale);
-    put_half(block + scales_at + 2, s.half_minimum);
+    put_half(block + scales_at, s.settled.half_scale);
+    put_half(block + scales_at + 2, s.settled.half_minimum);
     pack(scales, minimums, quants, block);
   }
 }

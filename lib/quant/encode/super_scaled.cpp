@@ -13,11 +13,16 @@ struct Format {
 };
 
 template <typename F>
+struct Settled {
+  Lanes whole[F::groups] = {};  // the sub-blocks' scales
+  uint16_t half = 0;            // the f16 scale
+  float error = 0;
+};
+
+template <typename F>
 struct SuperBlock {
   Blocks<F::n> b[F::groups];
-  Lanes whole[F::groups] = {};  // the sub-blocks' scales
-  uint16_t half = 0;       // the f16 scale
-  float error = 0;
+  Settled<F> settled;
 };
 
 // The f16 scale for which the sub-blocks' best ones, rounded to whole multiples of it, add the least error: vv·(difference)² for fixed values.
@@ -51,7 +56,7 @@ constexpr float nearest_steps[] = {0, -1, 1};
 
 // Whole scales for a given f16 one: of those next to `wish` the ones that give the least error. Returns the f16 scale that is best for them.
 template <typename F>
-float settle(const SuperBlock<F>& from, const Lanes (&wish)[F::groups], float shared, SuperBlock<F>& to) {
+float settle(const SuperBlock<F>& from, const Lanes (&wish)[F::groups], float shared, Settled<F>& to) {
   to.half = to_half(shared);
   const float stored = f16_to_f32(to.half);
   Lanes xv = all(0), vv = all(0), total = all(0);
@@ -79,18 +84,12 @@ void encode_super_block(SuperBlock<F>& s) {
   ScaledSums best[F::groups];
   for (int g = 0; g < F::groups; ++g) best[g] = search_scale<typename F::Values>(s.b[g]);
   float shared = shared_scale<F>(best);
-  SuperBlock<F> next;
-  s.error = __builtin_inff();
-  for (int round = 0; round < 3; ++round) {
+  settle_while_better(s.settled, [&](Settled<F>& next) {
     Lanes wish[F::groups];
     const float per_shared = shared != 0 ? 1 / shared : 0;
     for (int g = 0; g < F::groups; ++g) wish[g] = best[g].scale() * per_shared;
     shared = settle<F>(s, wish, shared, next);
-    if (!(next.error < s.error)) break;
-    s.error = next.error;
-    s.half = next.half;
-    for (int g = 0; g < F::groups; ++g) s.whole[g] = next.whole[g];
-  }
+  });
 }
 
 // pack(whole scale of each sub-block, index of each value, block) writes all but the f16 scale, which lies at `scale_at`.
@@ -107,15 +106,15 @@ void encode_blocks(const float* in, const float* weights, void* blocks, int64_t 
     int scales[F::groups * lanes];
     uint8_t index[256];
     for (int g = 0; g < F::groups; ++g) {
-      const Lanes inverse_scale = inverse(f16_to_f32(s.half) * s.whole[g]);
-      for (int k = 0; k < lanes; ++k) scales[g * lanes + k] = (int)s.whole[g][k];
+      const Lanes inverse_scale = inverse(f16_to_f32(s.settled.half) * s.settled.whole[g]);
+      for (int k = 0; k < lanes; ++k) scales[g * lanes + k] = (int)s.settled.whole[g][k];
       for (int i = 0; i < F::n; ++i) {
         const Lanes v = F::Values::index(F::Values::nearest(s.b[g].x[i] * inverse_scale));
         for (int k = 0; k < lanes; ++k) index[(g * lanes + k) * F::n + i] = (uint8_t)v[k];
       }
     }
     memset(block, 0, block_bytes);
-    put_half(block + scale_at, s.half);
+    put_half(block + scale_at, s.settled.half);
     pack(scales, index, block);
   }
 }
