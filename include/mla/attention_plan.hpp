@@ -4,7 +4,8 @@
 namespace mla {
 
 /// Nanoseconds that attention takes for all heads of one layer, on the threads that read prompts. Measured when a context first needs
-/// them (tens of milliseconds, once for a model, row type and number of threads), or given in ContextOptions.
+/// them (tens of milliseconds, once for a model, row type and number of threads), or given in ContextOptions: then results are the same
+/// to the last bit in every process. For models so small that it would be noise, multiply-adds are counted instead.
 struct AttentionRates {
   double expanded_start = 0;  ///< whatever the number of tokens: the per-head matrices are made ready
   double expanded_pair = 0;    ///< a new token meets a key, expanded form

@@ -34,6 +34,7 @@ constexpr Point expanded_few{16, 496}, expanded_many{measured_queries, 512};
 constexpr Point absorbed_few{64, 0}, absorbed_many{64, 960};
 constexpr int most_rows = 1024;
 constexpr double enough_seconds = 0.02;
+constexpr double least_measured = 1 << 19;  // multiply-adds that expand a key for all heads: of less, overheads would be measured
 
 // The fastest of three runs: others may use the machine too. Long ones are less disturbed.
 double seconds(Probe& probe, Form form, Point at) {
@@ -66,7 +67,9 @@ AttentionRates counted_rates(const CacheShape& s) noexcept {
 
 AttentionRates measured_rates(const CacheShape& s, const cache::RowFormat& format, const LatentWeights& weights, std::span<float> workspace,
                               platform::Executor& executor) {
-  if (const platform::Isa isa = platform::active_isa(); isa != platform::Isa::avx2 && isa != platform::Isa::avx512) return counted_rates(s);
+  const platform::Isa isa = platform::active_isa();
+  const AttentionRates counted = counted_rates(s);
+  if ((isa != platform::Isa::avx2 && isa != platform::Isa::avx512) || s.n_heads * counted.expanded_key < least_measured) return counted;
   Probe probe(s, format, weights, workspace, executor, measured_queries, most_rows);
   const auto expanded = [&](Point p) { return seconds(probe, Form::expanded, p); };
   const auto absorbed = [&](Point p) { return seconds(probe, Form::absorbed, p); };

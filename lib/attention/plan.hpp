@@ -20,7 +20,7 @@ AttentionRates counted_rates(const CacheShape& shape) noexcept;
 constexpr int measured_queries = 256;
 
 /// Runs both forms on made-up rows; `workspace` is that of the absorbed form. Where there are only scalar kernels, which would take
-/// seconds, counts.
+/// seconds, and for models too small to be timed, counts.
 AttentionRates measured_rates(const CacheShape& shape, const cache::RowFormat& format, const LatentWeights& weights, std::span<float> workspace,
                               platform::Executor& executor);
 

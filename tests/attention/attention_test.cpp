@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "platform/cpu.hpp"
 #include "platform/thread_pool.hpp"
 
 using namespace mla;
@@ -205,5 +206,23 @@ TEST_CASE("rates are measured when they are needed, once for all who share them"
   const std::vector<float> got = fixture.run({AttentionMode::automatic, std::nullopt, known}, 2);  // rates of another shape, but those that are known
   CHECK(measured == 3);
   for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(std::abs(got[i] - expected[i]) < 5e-4 * largest);
-  CHECK(fixture.run({AttentionMode::automatic, std::nullopt, nullptr}, 2).size() == got.size());  // measures
+}
+
+TEST_CASE("what is measured: a small model is counted, a large one has every cost") {
+  const KvCacheOptions options{.layout = CacheLayout::latent, .n_ctx = 64, .type_k = CacheType::f16, .type_v = CacheType::f16};
+  platform::Executor executor(make_thread_pool(2), {}, Attention::scratch_floats(shape, 1), nullptr);
+  CHECK(measured_rates(shape, cache::RowFormat::of(shape, options), {}, {}, executor).expanded_key == counted_rates(shape).expanded_key);
+
+  const CacheShape large{.n_layers = 1, .n_heads = 16, .n_nope = 128, .n_rope = 64, .n_value = 128, .n_latent = 512};
+  if (platform::active_isa() != platform::Isa::avx2 && platform::active_isa() != platform::Isa::avx512) return;
+  const std::vector<float> weights(static_cast<std::size_t>(large.n_heads) * 128 * 512, 0.01f);
+  const auto of = [&](int rows, int cols) {
+    const std::size_t row_bytes = static_cast<std::size_t>(cols) * sizeof(float);
+    return kernels::MatrixStack{{reinterpret_cast<const std::byte*>(weights.data()), quant::Type::f32, rows, cols, row_bytes, false}, large.n_heads,
+                                static_cast<std::size_t>(rows) * row_bytes};
+  };
+  std::vector<float> workspace(absorbed_workspace_floats(large));
+  platform::Executor larger(make_thread_pool(2), {}, std::max(Attention::scratch_floats(large, 1), std::size_t{1} << 20), nullptr);
+  const AttentionRates rates = measured_rates(large, cache::RowFormat::of(large, options), {of(512, 128), of(128, 512), of(128, 512)}, workspace, larger);
+  for (const double rate : {rates.expanded_start, rates.expanded_key, rates.absorbed_start, rates.absorbed_pair}) CHECK(rate > 0);
 }
