@@ -24,13 +24,14 @@ void check_equal(const std::vector<float>& c, std::span<const float> cpp) {
 TEST_CASE("generating through C gives the logits, tokens and text of C++") {
   const std::string prompt = "In the beginning God created the heaven and the earth.";
   const auto cpp_model = mla::Model::load(demo::path());
-  mla::Context cpp_context(cpp_model, {.n_threads = 2});
+  // One form of attention: each model measures for itself which one `auto` takes.
+  mla::Context cpp_context(cpp_model, {.attention = mla::AttentionMode::deepseek_mla, .n_threads = 2});
   mla::Sampler cpp_sampler({.seed = 42});
   mla::TextStream cpp_stream(cpp_model->tokenizer());
 
   const demo::Model model = demo::load();
   mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
-  options.n_threads = 2;
+  options.attention = MLA_ATTENTION_DEEPSEEK_MLA, options.n_threads = 2;
   const demo::Context context = demo::make_context(model, &options);
   CHECK(mla_context_n_threads(context.get()) == 2);
   mla_sampler_options sampling = MLA_SAMPLER_OPTIONS_INIT;

@@ -151,9 +151,10 @@ TEST_CASE("contexts that share the library's pool compute what each would alone"
   std::atomic<int> n_run{0};
   pool->run(pool->user_data, 5, [](void* data, int32_t, int32_t) { ++*static_cast<std::atomic<int>*>(data); }, &n_run);  // as a host may, too
   CHECK(n_run == 5);
-  mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
-  options.thread_pool = pool;
-  const demo::Context first = demo::make_context(model, &options), second = demo::make_context(model, &options), alone = demo::make_context(model);
+  mla_context_options options = MLA_CONTEXT_OPTIONS_INIT, two_of_its_own = MLA_CONTEXT_OPTIONS_INIT;
+  options.thread_pool = pool, two_of_its_own.n_threads = 2;
+  const demo::Context first = demo::make_context(model, &options), second = demo::make_context(model, &options);
+  const demo::Context alone = demo::make_context(model, &two_of_its_own);
   mla_thread_pool_free(pool);
   const auto tokens = demo::some_tokens(model, 50);
   std::vector<float> of_first, of_second;
