@@ -65,8 +65,8 @@ void run(const Flags& f) {
   std::vector<float> workspace(absorbed_workspace_floats(shape));
   mla::platform::Executor executor(mla::make_thread_pool(f.n_threads), {}, Attention::scratch_floats(shape, most_queries), nullptr);
   const mla::AttentionRates rates = measured_rates(shape, format, latent, workspace, executor);
-  fmt::print("# {} heads, {} rows, {} threads; ns: expanded pair {:.4g}, key {:.4g}; absorbed pair {:.4g}, query {:.4g}\n", f.n_heads, f.cache_type, executor.n_threads(),
-             rates.expanded_pair, rates.expanded_key, rates.absorbed_pair, rates.absorbed_query);
+  fmt::print("# {} heads, {} rows, {} threads; ns: expanded {:.4g}, pair {:.4g}, key {:.4g}; absorbed {:.4g}, pair {:.4g}, query {:.4g}\n", f.n_heads, f.cache_type, executor.n_threads(),
+             rates.expanded_start, rates.expanded_pair, rates.expanded_key, rates.absorbed_start, rates.absorbed_pair, rates.absorbed_query);
   fmt::print("queries,keys,expanded_ms,absorbed_ms,expected_expanded_ms,expected_absorbed_ms,chosen,best_over_chosen\n");
   Probe probe(shape, format, latent, workspace, executor, most_queries, most_rows);
   for (const int queries : f.queries)

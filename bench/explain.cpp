@@ -8,8 +8,8 @@ namespace bench {
 namespace {
 
 std::string rates_line(const Result& r) {
-  return fmt::format("\n{} attention, {} cache, {} threads; nanoseconds for all heads of a layer: expanded {:.4g} a pair, {:.4g} a key; absorbed {:.4g} a pair, {:.4g} a query\n",
-                     r.attention, r.cache(), r.threads, r.rates->expanded_pair, r.rates->expanded_key, r.rates->absorbed_pair, r.rates->absorbed_query);
+  return fmt::format("\n{} attention, {} cache, {} threads; nanoseconds for all heads of a layer: expanded {:.4g} and {:.4g} a pair, {:.4g} a key; absorbed {:.4g} and {:.4g} a pair, {:.4g} a query\n",
+                     r.attention, r.cache(), r.threads, r.rates->expanded_start, r.rates->expanded_pair, r.rates->expanded_key, r.rates->absorbed_start, r.rates->absorbed_pair, r.rates->absorbed_query);
 }
 
 std::string ubatch_line(const Result& r, int n, int depth) {

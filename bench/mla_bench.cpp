@@ -75,7 +75,7 @@ void declare(CLI::App& app, Flags& f) {
       ->check(CLI::IsMember({"computed", "random"}))->capture_default_str();
   app.add_flag("--ops", f.ops, "where the time went: time, bytes and multiplications of each operation, and the machine's limits");
   app.add_flag("--explain", f.explain, "which form of attention `auto` took for each ubatch, and what it went by");
-  app.add_option("--attention-rates", f.rates, "what `auto` goes by, instead of measuring it: the four numbers that --explain prints")->delimiter(',')->expected(4)
+  app.add_option("--attention-rates", f.rates, "what `auto` goes by, instead of measuring it: the six numbers that --explain prints")->delimiter(',')->expected(6)
       ->check(CLI::NonNegativeNumber);
   auto* const sweep = app.add_flag("--sweep", f.sweep, "measure at depths in equal steps from 0 to the largest -d");
   app.add_option("--sweep-steps", f.sweep_steps, "how many steps")->check(program::whole_number(1, 1000))->capture_default_str()->needs(sweep);
@@ -146,7 +146,7 @@ class Runs {
     const int longest = std::max(std::ranges::max(flags_.prompts), std::ranges::max(flags_.generations));
     mla::ContextOptions options = program::context_options(one, flags_.depths.back() + longest);
     options.time_ops = flags_.time_ops();
-    if (const auto& r = flags_.rates; !r.empty()) options.attention_rates = mla::AttentionRates{r[0], r[1], r[2], r[3]};
+    if (const auto& r = flags_.rates; !r.empty()) options.attention_rates = mla::AttentionRates{r[0], r[1], r[2], r[3], r[4], r[5]};
     bench::Bench bench(model_, options, flags_.fill == "random" ? bench::Fill::random : bench::Fill::computed);
     bench::Result cell{model_name(flags_), one.attention, one.cache_type_k, one.cache_type_v, bench.n_threads(), one.n_ubatch};
     if (flags_.time_ops()) cell.machine = machine(bench.n_threads());

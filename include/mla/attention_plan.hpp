@@ -6,8 +6,10 @@ namespace mla {
 /// Nanoseconds that attention takes for all heads of one layer, on the threads that read prompts. Measured when a context first needs
 /// them (tens of milliseconds, once for a model, row type and number of threads), or given in ContextOptions.
 struct AttentionRates {
-  double expanded_pair = 0;   ///< a new token meets a key, expanded form
+  double expanded_start = 0;  ///< whatever the number of tokens: the per-head matrices are made ready
+  double expanded_pair = 0;    ///< a new token meets a key, expanded form
   double expanded_key = 0;    ///< key and value of every head are made from a latent row
+  double absorbed_start = 0;  ///< whatever the number of tokens
   double absorbed_pair = 0;   ///< a new token meets a latent row, absorbed form
   double absorbed_query = 0;  ///< a new token's queries are taken into latent space, and what they find out of it
 };

@@ -40,8 +40,8 @@ struct TokenizerData {
 
 /// Reads tokenizer.json, or, where there is only that, tiktoken.model (Moonlight, Kimi-K2), and what there is of tokenizer_config.json,
 /// generation_config.json (tokens that end an answer) and chat_template.jinja from a Hugging Face model folder.
-/// Added tokens that are special or look like <｜…｜> are control, the others user_defined. Ids up to n_vocab that the file
-/// leaves out (config.json's vocab_size is often larger) become unused tokens "[PAD<id>]".
+/// Added tokens that are special or look like `<｜…｜>` are control, the others user_defined. Ids up to n_vocab that the file
+/// leaves out (config.json's vocab_size is often larger) become unused tokens `[PAD7]` and so on.
 /// Throws Error: not_found, io_error, bad_file, unsupported (a tokenizer of another kind); names the file and the key.
 TokenizerData read_hf_tokenizer(const std::string& folder, int n_vocab = 0);
 

@@ -15,7 +15,7 @@ double pairs_of(double n_queries, double n_keys) noexcept { return n_queries * n
 
 AttentionPlan plan_attention(const AttentionRates& rates, int n_queries, int n_keys) noexcept {
   const double n = n_queries, d = n_keys;
-  return {pairs_of(n, d) * rates.expanded_pair + (n + d) * rates.expanded_key, pairs_of(n, d) * rates.absorbed_pair + n * rates.absorbed_query};
+  return {rates.expanded_start + pairs_of(n, d) * rates.expanded_pair + (n + d) * rates.expanded_key, rates.absorbed_start + pairs_of(n, d) * rates.absorbed_pair + n * rates.absorbed_query};
 }
 
 }  // namespace mla
@@ -27,7 +27,9 @@ struct Point {
   int n_queries, n_keys;
 };
 
-// Two of each form, one ruled by the pairs and one by what else there is to do; not far from where the forms cost the same.
+// Two of each form, one ruled by the pairs and one by what else there is to do; not far from where the forms cost the same. And one where
+// there is next to nothing to do.
+constexpr Point least{2, 0};
 constexpr Point expanded_few{16, 496}, expanded_many{measured_queries, 512};
 constexpr Point absorbed_few{64, 0}, absorbed_many{64, 960};
 constexpr int most_rows = 1024;
@@ -59,7 +61,7 @@ struct TwoRates {
 
 AttentionRates counted_rates(const CacheShape& s) noexcept {
   const double through_latent = static_cast<double>(s.n_latent) * (s.n_nope + s.n_value);
-  return {static_cast<double>(s.n_nope + s.n_rope + s.n_value), through_latent, 2.0 * s.n_latent + s.n_rope, through_latent};
+  return {0, static_cast<double>(s.n_nope + s.n_rope + s.n_value), through_latent, 0, 2.0 * s.n_latent + s.n_rope, through_latent};
 }
 
 AttentionRates measured_rates(const CacheShape& s, const cache::RowFormat& format, const LatentWeights& weights, std::span<float> workspace,
@@ -70,9 +72,10 @@ AttentionRates measured_rates(const CacheShape& s, const cache::RowFormat& forma
   const auto absorbed = [&](Point p) { return seconds(probe, Form::absorbed, p); };
   const auto rows = [](Point p) { return static_cast<double>(p.n_queries + p.n_keys); };
   const auto queries = [](Point p) { return static_cast<double>(p.n_queries); };
-  const TwoRates e(expanded_few, rows(expanded_few), expanded(expanded_few), expanded_many, rows(expanded_many), expanded(expanded_many));
-  const TwoRates a(absorbed_few, queries(absorbed_few), absorbed(absorbed_few), absorbed_many, queries(absorbed_many), absorbed(absorbed_many));
-  return {e.pair, e.other, a.pair, a.other};
+  const double expanded_start = expanded(least), absorbed_start = absorbed(least);
+  const TwoRates e(expanded_few, rows(expanded_few), expanded(expanded_few) - expanded_start, expanded_many, rows(expanded_many), expanded(expanded_many) - expanded_start);
+  const TwoRates a(absorbed_few, queries(absorbed_few), absorbed(absorbed_few) - absorbed_start, absorbed_many, queries(absorbed_many), absorbed(absorbed_many) - absorbed_start);
+  return {expanded_start * 1e9, e.pair, e.other, absorbed_start * 1e9, a.pair, a.other};
 }
 
 AttentionRates KnownRates::get(CacheType type, int n_threads, const std::function<AttentionRates()>& measure) {

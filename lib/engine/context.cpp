@@ -22,7 +22,7 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
     if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
   if (o.attention_rates) {
     const AttentionRates& r = *o.attention_rates;
-    for (const double rate : {r.expanded_pair, r.expanded_key, r.absorbed_pair, r.absorbed_query})
+    for (const double rate : {r.expanded_start, r.expanded_pair, r.expanded_key, r.absorbed_start, r.absorbed_pair, r.absorbed_query})
       if (!(rate >= 0 && rate < 1e18)) fail(Status::invalid_argument, "an attention rate is {}: nanoseconds, from 0 on, are needed", rate);
   }
   if (o.collector && o.collector->model() != model) fail(Status::invalid_argument, "the collector was made for another model");

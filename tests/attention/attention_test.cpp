@@ -192,9 +192,9 @@ TEST_CASE("the plan takes the form that costs less") {
 TEST_CASE("rates are measured when they are needed, once for all who share them") {
   const auto known = std::make_shared<KnownRates>();
   int measured = 0;
-  const auto measure = [&] { return ++measured, AttentionRates{1, 2, 3, 4}; };
-  CHECK(known->get(CacheType::f16, 2, measure).absorbed_query == 4);
-  CHECK(known->get(CacheType::f16, 2, measure).expanded_pair == 1);
+  const auto measure = [&] { return ++measured, AttentionRates{1, 2, 3, 4, 5, 6}; };
+  CHECK(known->get(CacheType::f16, 2, measure).absorbed_query == 6);
+  CHECK(known->get(CacheType::f16, 2, measure).expanded_pair == 2);
   CHECK(measured == 1);
   known->get(CacheType::q8_0, 2, measure), known->get(CacheType::f16, 3, measure);
   CHECK(measured == 3);

@@ -38,6 +38,32 @@ TEST_CASE("an options pointer of NULL, an empty struct and a shorter struct all 
   CHECK(of_short == std::uint64_t{64} * 2 * (64 + 16) * 2);
 }
 
+TEST_CASE("a program that was compiled with an older header loads, computes and samples") {
+  const auto garbage = [](auto& tail) { std::memset(&tail, 0x5a, sizeof tail); };  // what lies behind its structs in its memory
+  mla_model_options load = MLA_MODEL_OPTIONS_INIT;
+  load.struct_size = offsetof(mla_model_options, overrides);
+  garbage(load.overrides), garbage(load.n_overrides), garbage(load.repack), garbage(load.n_threads), garbage(load.numa), garbage(load.load_type);
+  const demo::Model model = demo::load(&load);
+  mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
+  options.struct_size = offsetof(mla_context_options, n_threads_batch);
+  garbage(options.n_threads_batch), garbage(options.pin_threads);
+  const demo::Context context = demo::make_context(model, &options);
+  const auto tokens = demo::some_tokens(model, 4);
+  mla_batch batch = demo::batch_of(tokens);
+  batch.struct_size = offsetof(mla_batch, keep_embedding);
+  garbage(batch.keep_embedding);
+  demo::ok(mla_context_decode(context.get(), &batch));
+  mla_sampler_options sampling = MLA_SAMPLER_OPTIONS_INIT;
+  sampling.struct_size = offsetof(mla_sampler_options, logit_bias);
+  garbage(sampling.logit_bias), garbage(sampling.n_logit_bias), garbage(sampling.mask);
+  mla_sampler* sampler = nullptr;
+  demo::ok(mla_sampler_new(&sampler, &sampling));
+  const demo::Sampler owner(sampler);
+  mla_token token = -1;
+  demo::ok(mla_sampler_sample(&token, sampler, demo::logits(model, context).data(), demo::n_vocab(model)));
+  CHECK(token >= 0);
+}
+
 TEST_CASE("a longer struct is taken if its tail is zero and refused if it is not") {
   std::uint64_t bytes = 0;
   Newer<mla_kv_cache_options> newer = {MLA_KV_CACHE_OPTIONS_INIT, 0};

@@ -50,7 +50,8 @@ example speculative "And the sons of Israel were" >"$work/guessed" 2>"$work/step
 check "speculative: the text that greedy sampling writes" "And the sons of Israel were$(cat "$work/guessed")" = "$(cat "$work/plain")"
 check "speculative: in fewer steps than tokens" "$(sed 's/.* in \([0-9]*\) steps/\1/' "$work/steps")" -lt 96
 
-"$bin/example-streaming" "$model" "In the beginning" >"$work/stream" &
+: >"$work/stream"  # there before the loop looks
+"$bin/example-streaming" "$model" "In the beginning" >>"$work/stream" &
 streaming=$!
 while [ "$(wc -c <"$work/stream")" -lt 50 ]; do sleep 0.05; done
 kill -INT $streaming

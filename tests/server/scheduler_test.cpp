@@ -184,7 +184,9 @@ TEST_CASE("saved prompts serve the next process; embeddings are those of the con
   job.embedding = true;
   mla::ContextOptions whole = context_options();
   mla::Context context(demo(), whole);
-  context.decode(mla::Batch::of(prompt));
+  mla::Batch batch = mla::Batch::of(prompt);
+  batch.keep_embedding.back() = 1;
+  context.decode(batch);
   const std::vector<float> embedding = collect(*f.submit(job))[0].finish.embedding;
   const auto expected = context.embedding(999);
   REQUIRE(embedding.size() == expected.size());

@@ -5,6 +5,7 @@ So a long computation that the main thread asks for runs on a thread beside it, 
 exception of a handler (KeyboardInterrupt) aborts it.
 """
 
+import _thread
 import ctypes
 import sys
 import threading
@@ -43,32 +44,43 @@ def on_main_thread() -> bool:
     return threading.get_ident() == threading.main_thread().ident
 
 
-def run_interruptibly(compute: Callable[[], int], abort: Callable[[], object]) -> int:
+def run_interruptibly(compute: Callable[[], int], abort: Callable[[], object]) -> None:
     """compute() on another thread; `abort` makes it return early. For the main thread."""
-    result: List[int] = []
-    done = threading.Semaphore(0)
-
-    def work() -> None:
-        try:
-            result.append(compute())
-        finally:
-            done.release()
-
-    threading.Thread(target=work, name="mla", daemon=True).start()
+    job = _Job(compute)
     try:
-        done.acquire()
+        _thread.start_new_thread(job.work, ())
+        job.done.acquire()
     except BaseException:
-        _stop(done, abort)
+        job.stop(abort)
         raise
-    return result[0]
 
 
-def _stop(done: threading.Semaphore, abort: Callable[[], object]) -> None:
-    """Waits for the end, since memory that the library uses must stay; asks again in case it had not begun."""
-    while True:
+class _Job:
+    """Work that ends before an exception leaves, whenever that comes: between any two steps below. So there are only plain locks,
+    whose calls an exception can't leave half done; what threading makes of them can hang then."""
+
+    def __init__(self, compute: Callable[[], int]) -> None:
+        self._compute = compute
+        self._claim = threading.Lock()  # of the thread that computes, or of stop() before there is one
+        self._finished = False
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def work(self) -> None:
         try:
-            abort()
-            if done.acquire(timeout=_ABORT_SECONDS):
-                return
-        except BaseException:  # a second Ctrl-C wants what is being done
-            pass
+            if self._claim.acquire(blocking=False):
+                self._compute()
+        finally:
+            self._finished = True
+            self.done.release()
+
+    def stop(self, abort: Callable[[], object]) -> None:
+        """Returns when the memory that compute() uses may go. Asks again and again: it may not have begun."""
+        while True:
+            try:
+                if self._finished or self._claim.acquire(blocking=False):
+                    return
+                abort()
+                self.done.acquire(timeout=_ABORT_SECONDS)
+            except BaseException:  # a second Ctrl-C wants what is being done
+                pass
