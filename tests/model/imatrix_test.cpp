@@ -15,6 +15,7 @@ Imatrix collect(const std::shared_ptr<const Model>& model, AttentionMode mode) {
   options.n_ctx = 64;
   options.cache_type_k = options.cache_type_v = CacheType::f32;
   options.n_threads = 1;
+  options.attention_rates = fixed_rates;
   options.collector = std::make_shared<ImatrixCollector>(model);
   Context context(model, options);
   std::vector<Token> tokens;

@@ -35,7 +35,7 @@ std::shared_ptr<const Model> load_on(const std::string& path, std::shared_ptr<co
 }
 
 std::vector<float> logits_on(const std::shared_ptr<const Model>& model, AttentionMode mode, int n_threads) {
-  Context context(model, {.attention = mode, .n_ctx = 64, .n_threads = n_threads});
+  Context context(model, {.attention = mode, .n_ctx = 64, .n_threads = n_threads, .attention_rates = fixed_rates});
   Batch batch;
   for (int i = 0; i < 9; ++i) batch.add(i * 7 % shape.n_vocab, i, 0, i == 8);
   context.decode(batch);

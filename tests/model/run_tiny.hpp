@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/run_model.hpp"
+#include "fixed_rates.hpp"
 #include "scratch_folder.hpp"
 #include "tiny_model.hpp"
 
@@ -26,6 +27,7 @@ inline Logits logits_of(const std::shared_ptr<const mla::Model>& model, mla::Att
   options.n_ubatch = 32;
   options.cache_type_k = options.cache_type_v = mla::CacheType::f32;
   options.n_threads = 1;
+  options.attention_rates = fixed_rates;
   mla::Context context(model, options);
   std::vector<mla::Token> tokens;
   for (int i = 0; i < n_tokens; ++i) tokens.push_back((i * 7 + 3) % model->info().n_vocab);
