@@ -41,19 +41,20 @@ struct Step {
   std::int64_t n, n_next;  // rows, and those of the step that follows
 };
 
-// One head's values in a part of the rows.
+// A part of the rows: one head's values at a time.
 class Part {
  public:
-  Part(const cache::RowPart& part, int head, int width)
-      : list_{nullptr, 0, part.offset + part.bytes(head * width), width}, kernels_(kernels::stored_row_kernels(*stored_type(part.type), width, platform::active_isa())) {}
+  Part(const cache::RowPart& part, int width)
+      : offset_(part.offset), head_bytes_(part.bytes(width)), width_(width), kernels_(kernels::stored_row_kernels(*stored_type(part.type), width, platform::active_isa())) {}
 
-  void add_dots(const Step& step, const float* x, float* out) const noexcept { kernels_.add_dots(of(step), x, out); }
-  void add_weighted(const Step& step, const float* weights, float* y) const noexcept { kernels_.add_weighted(of(step), weights, y); }
+  void add_dots(const Step& step, int head, const float* x, float* out) const noexcept { kernels_.add_dots(of(step, head), x, out); }
+  void add_weighted(const Step& step, int head, const float* weights, float* y) const noexcept { kernels_.add_weighted(of(step, head), weights, y); }
 
  private:
-  StoredRowList of(const Step& step) const noexcept { return {step.rows, step.n, list_.offset, list_.width, step.n_next}; }
+  StoredRowList of(const Step& step, int head) const noexcept { return {step.rows, step.n, offset_ + static_cast<std::size_t>(head) * head_bytes_, width_, step.n_next}; }
 
-  StoredRowList list_;
+  std::size_t offset_, head_bytes_;
+  std::int64_t width_;
   StoredRowKernels kernels_;
 };
 
@@ -106,21 +107,20 @@ class Split {
 
   void score(const KeyTile& keys) {
     std::fill_n(scores_, std::int64_t{n_rows()} * keys.n, 0.0f);
-    const Part ropes(p_.row_format->rope, 0, s_.n_rope);
+    const Part part(p_.row_format->key, s_.n_nope), ropes(p_.row_format->rope, s_.n_rope);
     each_step(keys, [&](std::int64_t at, const Step& step, int head) {
-      const Part part(p_.row_format->key, head, s_.n_nope);
       for (int row = head; row < n_rows(); row += s_.n_heads) {
         const float* q = p_.q + (std::int64_t{rows_.first_row} * s_.n_heads + row) * (s_.n_nope + s_.n_rope);
-        part.add_dots(step, q, scores_ + std::int64_t{row} * keys.n + at);
-        ropes.add_dots(step, q + s_.n_nope, scores_ + std::int64_t{row} * keys.n + at);
+        part.add_dots(step, head, q, scores_ + std::int64_t{row} * keys.n + at);
+        ropes.add_dots(step, 0, q + s_.n_nope, scores_ + std::int64_t{row} * keys.n + at);
       }
     });
   }
 
   void add_values(const KeyTile& keys) {
+    const Part part(p_.row_format->value, s_.n_value);
     each_step(keys, [&](std::int64_t at, const Step& step, int head) {
-      const Part part(p_.row_format->value, head, s_.n_value);
-      for (int row = head; row < n_rows(); row += s_.n_heads) part.add_weighted(step, scores_ + std::int64_t{row} * keys.n + at, sum(row));
+      for (int row = head; row < n_rows(); row += s_.n_heads) part.add_weighted(step, head, scores_ + std::int64_t{row} * keys.n + at, sum(row));
     });
   }
 
