@@ -94,6 +94,13 @@ impl<'a> ContextOptions<'a> {
         self
     }
 
+    /// Logits are the same to the last bit whatever the number of threads, the length of batches, the sequences beside, and what was in the
+    /// cache already. Prompts take longer.
+    pub fn deterministic(mut self, on: bool) -> Self {
+        self.raw.deterministic = i32::from(on);
+        self
+    }
+
     /// Threads of the library's that it shares with other contexts, instead of its own.
     pub fn shared_threads(mut self, threads: &'a SharedThreads) -> Self {
         self.shared_threads = Some(threads);
