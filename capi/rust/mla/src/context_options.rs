@@ -52,7 +52,7 @@ impl<'a> ContextOptions<'a> {
         self
     }
 
-    /// Tokens computed at once; longer batches are cut; 0: 512.
+    /// Tokens computed at once; longer batches are cut; 0: 2048.
     pub fn n_ubatch(mut self, n_ubatch: i32) -> Self {
         self.raw.n_ubatch = n_ubatch;
         self
