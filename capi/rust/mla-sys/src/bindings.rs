@@ -352,7 +352,7 @@ pub struct mla_context_options {
     pub attention: mla_attention_mode,
     /// rows of the cache that the context makes for itself; 0: 4096
     pub n_ctx: i32,
-    /// tokens computed at once; longer batches are cut; 0: 512
+    /// tokens computed at once; longer batches are cut; 0: 2048, or n_ctx if that is less
     pub n_ubatch: i32,
     pub cache_type_k: mla_cache_type,
     pub cache_type_v: mla_cache_type,
