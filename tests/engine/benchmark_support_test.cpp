@@ -44,13 +44,16 @@ TEST_CASE("operations are timed only on request, and results don't depend on it"
 TEST_CASE("operation times add up to the time of decode()") {
   const auto model = Model::load(demo_model);
   for (const AttentionMode mode : {AttentionMode::deepseek2, AttentionMode::deepseek_mla}) {
-    Context context(model, {.attention = mode, .n_ctx = 1024, .n_threads = 2, .time_ops = true});
-    const auto start = std::chrono::steady_clock::now();
-    run_tokens(context, tokens(600));
-    const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    double share = 0;  // the largest of several: what stops this thread between two operations counts for none of them
+    for (int round = 0; round < 20 && share < 0.3; ++round) {
+      Context context(model, {.attention = mode, .n_ctx = 1024, .n_threads = 2, .time_ops = true});
+      const auto start = std::chrono::steady_clock::now();
+      run_tokens(context, tokens(600));
+      share = std::max(share, total_seconds(context) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
     INFO(to_string(mode));
-    CHECK(total_seconds(context) <= wall);
-    CHECK(total_seconds(context) >= 0.3 * wall);  // the rest: logits copied by the test, clocks
+    CHECK(share <= 1);
+    CHECK(share >= 0.3);  // the rest: logits copied by the test, clocks
   }
 }
 

@@ -55,12 +55,12 @@ class Server:
         connection.close()
         return float(re.search(rf"^{name} (\S+)$", text, re.M)[1])
 
-    def wait_for(self, name, value, seconds):
-        """How long it took until a metric had this value; fails after `seconds`."""
+    def wait_for(self, name, value):
+        """How long it took until a metric had this value; fails after a minute."""
         begin = time.monotonic()
         while self.metric(name) != value:
             took = time.monotonic() - begin
-            assert took < seconds, f"{name} is {self.metric(name)}, not {value}, after {took:.2f} s"
+            assert took < 60, f"{name} is {self.metric(name)}, not {value}, after {took:.2f} s"
             time.sleep(0.005)
         return time.monotonic() - begin
 
