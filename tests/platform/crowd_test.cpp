@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -46,18 +47,26 @@ long compute(platform::Executor& executor) {
 }
 constexpr long computed = 400L * 31 * 16;
 
-// Processor time that the whole process takes for it: what it wastes in waiting shows here, what other processes take does not.
 template <typename Work>
-double processor_seconds(Work&& work) {
+double processor_time(const Work& work) {
   const std::clock_t begin = std::clock();
   work();
-  return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  return static_cast<double>(std::clock() - begin);
 }
 
-double alone_seconds() {
-  platform::Executor alone(make_thread_pool(1), {}, 16, nullptr);
-  return processor_seconds([&] { REQUIRE(compute(alone) == computed); });
+// How much more processor time the process takes for so many times compute() than one thread does: what it wastes in waiting shows
+// here. Only where all threads share one processor: elsewhere one waits for another that may have to wait for other processes.
+// The least of several: these may still share a core or its caches with us.
+double waste(int times, void (*work)()) {
+  double least = 1e9;
+  for (int round = 0; round < 5; ++round) {
+    platform::Executor alone(make_thread_pool(1), {}, 16, nullptr);
+    const double seconds = processor_time([&] { REQUIRE(compute(alone) == computed); });
+    least = std::min(least, processor_time(work) / (times * seconds));
+  }
+  return least;
 }
+constexpr double most_waste = 3;  // usually 1.1; threads that never give their processor away make it 6
 
 // Two contexts' worth of eight threads each at once.
 void two_pools_of_eight() {
@@ -71,9 +80,6 @@ void two_pools_of_eight() {
   for (std::thread& host : hosts) host.join();
   CHECK(right == 2);
 }
-
-// Usually 1 to 3. Threads that wait without giving their processor away make it hundreds.
-constexpr double most_waste = 20;
 
 class OnOneProcessor {
  public:
@@ -96,12 +102,10 @@ class OnOneProcessor {
 
 TEST_CASE("two pools of eight threads on one processor take about the processor time of one thread") {
   const OnOneProcessor here;
-  CHECK(processor_seconds(two_pools_of_eight) < most_waste * 2 * alone_seconds());
+  CHECK(waste(2, two_pools_of_eight) < most_waste);
 }
 
-TEST_CASE("two pools of eight threads on all processors finish as well") {
-  CHECK(processor_seconds(two_pools_of_eight) < most_waste * 2 * alone_seconds());
-}
+TEST_CASE("two pools of eight threads on all processors finish as well") { two_pools_of_eight(); }
 
 TEST_CASE("a thread that slept takes part in a long operation") {
   if (platform::usable_processors(platform::this_topology()) < 2) {
@@ -124,9 +128,8 @@ TEST_CASE("a thread that slept takes part in a long operation") {
 TEST_CASE("pools made before the processors are taken away still finish") {
   platform::Executor executor(make_thread_pool(4), {}, 16, nullptr);
   CHECK(compute(executor) == computed);
-  const double alone = alone_seconds();
   const OnOneProcessor here;  // this thread; those of the pool stay where they are
-  CHECK(processor_seconds([&] { CHECK(compute(executor) == computed); }) < most_waste * alone);
+  CHECK(compute(executor) == computed);
 }
 
 TEST_CASE("no thread stays when a pool ends, asleep or not") {
