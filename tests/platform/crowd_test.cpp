@@ -1,8 +1,6 @@
 // More threads than processors, pools side by side, pools that are shared, and what is left when they end.
 #include "catch.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "platform/executor.hpp"
+#include "platform/one_processor.hpp"
 #include "platform/topology.hpp"
 
 using namespace mla;
@@ -80,23 +79,6 @@ void two_pools_of_eight() {
   for (std::thread& host : hosts) host.join();
   CHECK(right == 2);
 }
-
-class OnOneProcessor {
- public:
-  OnOneProcessor() {
-    REQUIRE(sched_getaffinity(0, sizeof before_, &before_) == 0);
-    int first = 0;
-    while (!CPU_ISSET(first, &before_)) ++first;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(first, &one);
-    REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
-  }
-  ~OnOneProcessor() { sched_setaffinity(0, sizeof before_, &before_); }
-
- private:
-  cpu_set_t before_;
-};
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "mla/error.hpp"
 #include "platform/executor.hpp"
 #include "platform/kernel_folders.hpp"
+#include "platform/one_processor.hpp"
 #include "platform/thread_pool.hpp"
 
 using namespace mla;
@@ -59,15 +60,16 @@ TEST_CASE("a thread takes the rows of its own node first") {
   const auto plan = fake_plan(Numa::split, 2);
   Executor executor(platform::make_thread_pool(2, false, plan.get()), {}, 16, nullptr);
   executor.place(plan.get(), nullptr);
+  const OnOneProcessor here;  // which keeps this thread on one node; the pool's are bound to theirs
   constexpr int n_tiles = 20;
   for (int round = 0; round < 50; ++round) {
     std::array<std::atomic<int>, 2> begun{};  // tiles of each node
     std::atomic<bool> too_early{false};
     executor.parallel_for_rows(1, n_tiles, [&](std::int64_t, std::int64_t tile, int) {
-      const int node = plan->rows().node_of(n_tiles, tile), here = plan->node_here();
+      const int node = plan->rows().node_of(n_tiles, tile), home = plan->node_here();
       ++begun[static_cast<std::size_t>(node)];
       // The other thread may have taken the last of them and not come to count it.
-      if (node != here && begun[static_cast<std::size_t>(here)] < n_tiles / 2 - 1) too_early = true;
+      if (node != home && begun[static_cast<std::size_t>(home)] < n_tiles / 2 - 1) too_early = true;
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     });
     CHECK_FALSE(too_early);
