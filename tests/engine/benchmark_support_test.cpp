@@ -63,7 +63,8 @@ TEST_CASE("operations count the bytes and multiplications that the sizes say") {
   const ModelInfo& info = model->info();
   const auto n = std::uint64_t{100}, layers = static_cast<std::uint64_t>(s.n_layers), f16 = std::uint64_t{2};
   const auto times = [](std::initializer_list<int> factors) {
-    return std::accumulate(factors.begin(), factors.end(), std::uint64_t{1}, [](std::uint64_t a, int b) { return a * static_cast<std::uint64_t>(b); });
+    return std::accumulate(factors.begin(), factors.end(), std::uint64_t{1},
+                           [](std::uint64_t a, int b) { return a * static_cast<std::uint64_t>(b); });
   };
   const std::uint64_t output = times({info.n_vocab, info.n_embd}), kv_a = layers * times({s.n_latent + s.n_rope, info.n_embd});
   const std::uint64_t out = layers * times({s.n_heads, s.n_value, info.n_embd});

@@ -91,9 +91,9 @@ TEST_CASE("three sequences interleaved in one batch give the logits of each alon
 }
 
 TEST_CASE("cache types differ from f32 by no more than their rounding") {
-  // Relative rounding of a row: 2^-11, 2^-8, and half a step of 127, 32 or 8; in q8_row three times that, since the largest value of a whole
-  // row is so much larger than that of a block. What it does to the logits of this model was measured
-  // at about 2, and 6 for q8_0's coarser small values; 20 leaves room for other processors.
+  // Relative rounding of a row: 2^-11, 2^-8, and half a step of 127, 32 or 8; in q8_row three times that, since the largest value of a
+  // whole row is so much larger than that of a block. What it does to the logits of this model was measured at about 2, and 6 for q8_0's
+  // coarser small values; 20 leaves room for other processors.
   const std::pair<CacheType, double> types[] = {{CacheType::f16, 0x1p-11}, {CacheType::bf16, 0x1p-8}, {CacheType::q8_0, 0.5 / 127},
                                                 {CacheType::q6_0, 0.5 / 32}, {CacheType::q4_0, 0.5 / 8}, {CacheType::q8_row, 1.5 / 127}};
   for (const AttentionMode mode : modes) {
@@ -295,7 +295,8 @@ TEST_CASE("several contexts on one model at once, and a cache handed from one co
       got.append(context.logits());
       expected.append(std::span(reference().values).last(reference().n_vocab));
       double worst = 0;
-      for (std::size_t v = 0; v < got.values.size(); ++v) worst = std::max(worst, std::abs(static_cast<double>(got.values[v]) - expected.values[v]));
+      for (std::size_t v = 0; v < got.values.size(); ++v)
+        worst = std::max(worst, std::abs(static_cast<double>(got.values[v]) - expected.values[v]));
       good += worst < 0.05;
     });
   }

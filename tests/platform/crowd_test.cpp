@@ -199,7 +199,13 @@ TEST_CASE("a host that promises concurrent tasks is called once for many operati
     CHECK(sum == computed);
     CHECK(pool->n_runs == session);
   }
-  const auto failing = [&] { executor.session([&] { executor.parallel_for(10, [](int task, int) { if (task == 7) throw std::runtime_error("task 7"); }); }); };
+  const auto failing = [&] {
+    executor.session([&] {
+      executor.parallel_for(10, [](int task, int) {
+        if (task == 7) throw std::runtime_error("task 7");
+      });
+    });
+  };
   CHECK_THROWS_WITH(failing(), "task 7");
   long sum = 0;
   executor.session([&] { sum = compute(executor); });

@@ -115,7 +115,8 @@ TEST_CASE("only the pool's own threads are bound") {
   const auto pool = make_thread_pool(ThreadPoolOptions{.n_threads = 2, .pin = true});
   std::mutex mutex;
   std::vector<std::vector<int>> masks(2);
-  for (const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1); masks[1].empty() && std::chrono::steady_clock::now() < end;) {
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+       masks[1].empty() && std::chrono::steady_clock::now() < end;) {
     auto look = [&](int thread) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       const std::lock_guard lock(mutex);
@@ -185,9 +186,10 @@ TEST_CASE("weights are read from the copy on the thread's node") {
 
 TEST_CASE("what a node has left: free pages and those of files, not of shared memory") {
   FakeKernel kernel;
-  kernel.file("sys/devices/system/node/node3/meminfo",
-              "Node 3 MemTotal:       1000 kB\nNode 3 MemFree:         100 kB\nNode 3 FilePages:       50 kB\nNode 3 Shmem:           20 kB\n"
-              "Node 3 HugePages_Total:     0");
+  kernel.file(
+      "sys/devices/system/node/node3/meminfo",
+      "Node 3 MemTotal:       1000 kB\nNode 3 MemFree:         100 kB\nNode 3 FilePages:       50 kB\nNode 3 Shmem:           20 kB\n"
+      "Node 3 HugePages_Total:     0");
   CHECK(node_room(3, kernel.folders()) == 130 * 1024);
   CHECK(node_room(4, kernel.folders()) == 0);
 }

@@ -54,7 +54,8 @@ class QuotaOfOne {
     const fs::path child = parent / ("mla_test_" + std::to_string(::getpid()));
     if (!fs::create_directory(child, error)) return;
     parent_ = parent, child_ = child, members_ = members;
-    holds_ = fs::exists(child / quota_file, error) && write(child / quota_file, quota) && write(child / members, std::to_string(::getpid()));
+    holds_ =
+        fs::exists(child / quota_file, error) && write(child / quota_file, quota) && write(child / members, std::to_string(::getpid()));
     if (!holds_) fs::remove(child, error), child_.clear();
   }
   fs::path parent_, child_;
