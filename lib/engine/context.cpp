@@ -68,6 +68,7 @@ class Context::Impl {
         forward(model->impl().loaded, o, memory) {
     cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
+    executor.fix_order(o.deterministic);
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
     if (o.collector) executor.watch(&o.collector->impl());
     if (o.time_ops) executor.ops().enable(pool->n_threads());

@@ -158,7 +158,7 @@ void Forward::store_rows(const model::LayerWeights& w, int layer, const Ubatch& 
   float* const values = heads_kv_ + n * k_width;
   if (expanded) {
     executor.parallel_for(s.n_heads, [&](int head, int thread) {
-      attention::LatentExpansion(w.latent, s, head, executor.scratch(thread))
+      attention::LatentExpansion(attention::local(w.latent, executor), s, head, executor.scratch(thread))
           .run(kv_, width, static_cast<int>(n), heads_kv_ + std::int64_t{head} * s.n_nope, k_width, values + std::int64_t{head} * s.n_value, v_width);
     });
     executor.ops().lap(Op::kv_b, attention::expansion_work(w.latent, n) * static_cast<std::uint64_t>(s.n_heads));
