@@ -67,6 +67,7 @@ void declare(CLI::App& app, Flags& f) {
   app.add_option("--numa", f.model.numa, "threads and memory on machines with several memory nodes")
       ->check(CLI::IsMember(program::numa_names()))->capture_default_str();
   app.add_flag("--pin", f.model.pin, "bind each thread to a processor");
+  program::add_deterministic_flag(app, f.model);
   list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")

@@ -18,6 +18,7 @@ struct ModelFlags {
   std::string attention = "auto";
   std::string numa = "none";
   bool pin = false;
+  bool deterministic = false;
   std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
   std::string load_type;  ///< empty: as the folder has them
   bool no_mmap = false;
@@ -30,11 +31,14 @@ std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
 std::vector<std::string> numa_names();
 
+/// Declares --deterministic.
+void add_deterministic_flag(CLI::App& app, ModelFlags& flags);
+
 /// Declares --load-type --repack --no-repack --no-huge-pages.
 void add_repack_flags(CLI::App& app, ModelFlags& flags);
 
-/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --no-mmap --load-type --[no-]repack --no-huge-pages -v. `n_ctx_help` says what
-/// -c means to the program. The model is a must unless `demo_model` is true.
+/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --deterministic --no-mmap --load-type --[no-]repack --no-huge-pages -v.
+/// `n_ctx_help` says what -c means to the program. The model is a must unless `demo_model` is true.
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);
 
 /// The demo model that ships with the source: where it was built from, or beside the executable. Throws Failure.

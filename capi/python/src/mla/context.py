@@ -62,11 +62,12 @@ class Context(Owner, Writer):
     def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 512,
                  cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16",
                  cache: Optional[KvCache] = None, n_threads: int = 0, n_threads_batch: int = 0,
-                 thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False) -> None:
+                 thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False, deterministic: bool = False) -> None:
         options = _options(attention, n_ctx, n_ubatch, cache_type_k, cache_type_v, n_threads, n_threads_batch)
         options.cache = cache.handle.pointer if cache else None
         options.thread_pool = thread_pool.struct if thread_pool else None
         options.pin_threads = pin_threads
+        options.deterministic = deterministic
         self.model = model
         keep = (model.handle, cache.handle if cache else None, thread_pool.handle if thread_pool else None)
         self._handle = Handle(new(lib.mla_context_new, model.handle.pointer, byref(options)), lib.mla_context_free, keep)

@@ -92,6 +92,13 @@ impl ContextOptions {
         self
     }
 
+    /// Logits are the same to the last bit whatever the number of threads, the length of batches, the sequences beside, and what was in the
+    /// cache already. Prompts take longer.
+    pub fn deterministic(mut self, on: bool) -> Self {
+        self.raw.deterministic = i32::from(on);
+        self
+    }
+
     /// Threads of the host's instead of the context's own.
     pub fn thread_pool(mut self, thread_pool: impl ThreadPool + 'static) -> Self {
         self.hosts.thread_pool = Some(Callback::new(Box::new(thread_pool)));
