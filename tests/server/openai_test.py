@@ -14,7 +14,7 @@ LONG = " ".join(f"verse {i} and the people of the land went up" for i in range(1
 
 
 def client_of(server, key="none"):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key=key, max_retries=0, timeout=120)
+    return openai.OpenAI(base_url=server.url + "/v1", api_key=key, max_retries=0, timeout=600)
 
 
 def ask(client, text="Who went up?", **options):
