@@ -18,7 +18,7 @@ namespace mla {
 struct ContextOptions {
   AttentionMode attention = AttentionMode::automatic;
   int n_ctx = 4096;                        ///< rows of the cache that the context makes for itself
-  int n_ubatch = 512;                      ///< tokens computed at once; longer batches are cut
+  int n_ubatch = 2048;                     ///< tokens computed at once; longer batches are cut. Takes memory; never more than rows of the cache
   CacheType cache_type_k = CacheType::f16;
   CacheType cache_type_v = CacheType::f16;
   std::shared_ptr<KvCache> cache = nullptr;  ///< a cache to use instead; its layout must be the one the mode needs

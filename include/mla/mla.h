@@ -358,7 +358,7 @@ typedef struct mla_context_options {
   size_t struct_size;
   mla_attention_mode attention;
   int32_t n_ctx;                      /* rows of the cache that the context makes for itself; 0: 4096 */
-  int32_t n_ubatch;                   /* tokens computed at once; longer batches are cut; 0: 512 */
+  int32_t n_ubatch;                   /* tokens computed at once; longer batches are cut; 0: 2048, or n_ctx if that is less */
   mla_cache_type cache_type_k;
   mla_cache_type cache_type_v;
   int32_t n_threads;                  /* for one token at a time; 0: one for each physical core that this thread may use */

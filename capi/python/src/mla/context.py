@@ -59,7 +59,7 @@ class Context(Owner, Writer):
     Options are those of <mla/context.hpp>. `cache` is one to use instead of an own one of n_ctx rows.
     """
 
-    def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 512,
+    def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
                  cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16",
                  cache: Optional[KvCache] = None, n_threads: int = 0, n_threads_batch: int = 0,
                  thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False, deterministic: bool = False) -> None:
@@ -81,7 +81,7 @@ class Context(Owner, Writer):
         _interrupt.own_signal_stack()
 
     @staticmethod
-    def memory_need(path: Path, *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 512,
+    def memory_need(path: Path, *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
                     cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16", n_threads: int = 0,
                     n_threads_batch: int = 0) -> MemoryNeed:
         """What such a context on the model of a GGUF file will take; reads its headers only, and allocates nothing."""

@@ -50,7 +50,7 @@ impl ContextOptions {
         self
     }
 
-    /// Tokens computed at once; longer batches are cut; 0: 512.
+    /// Tokens computed at once; longer batches are cut; 0: 2048.
     pub fn n_ubatch(mut self, n_ubatch: i32) -> Self {
         self.raw.n_ubatch = n_ubatch;
         self
