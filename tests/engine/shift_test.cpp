@@ -1,6 +1,7 @@
 // Context shift: logits behind shifted rows are those of a fresh run at the new positions.
 #include <mla/error.hpp>
 
+#include "npy.hpp"
 #include "run_model.hpp"
 
 using namespace mla;
@@ -34,6 +35,25 @@ TEST_CASE("logits after a shift are those of a fresh run at the shifted position
         INFO(to_string(mode) << ", " << to_string(type) << ", from " << first << " by " << shift);
         CHECK(relative_difference(run(mode, type, tokens, first, shift), run(mode, type, tokens, first + shift, 0)) < bound);
       }
+}
+
+TEST_CASE("logits behind removed tokens are llama.cpp's", "[golden]") {
+  Logits expected;
+  expected.append(Npy::read(MLA_SOURCE_DIR "/tests/golden/llama_shift/logits.npy").values);
+  std::vector<Token> tokens;
+  for (Token token = 0; token < 150; ++token) tokens.push_back(300 + token * 7 % 1000);
+  const auto model = Model::load(demo_model);
+  for (const AttentionMode mode : {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla}) {
+    INFO(to_string(mode));
+    Context context(model, {.attention = mode, .n_ctx = 512, .cache_type_k = CacheType::f32, .cache_type_v = CacheType::f32, .n_threads = 2});
+    context.decode(Batch::of({tokens.begin(), tokens.end() - 1}));
+    context.cache().seq_rm(0, 0, 20);
+    context.cache().seq_add(0, 20, -1, -20);
+    context.decode(Batch::of({tokens.back()}, 129));
+    Logits got;
+    got.append(context.logits());
+    CHECK(relative_difference(got, expected) < 1e-3);  // its products with f16 weights round activations to f16
+  }
 }
 
 TEST_CASE("a cache with rows of one model is refused by another") {
