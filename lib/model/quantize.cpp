@@ -2,7 +2,6 @@
 #include <mla/quantize.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -202,9 +201,8 @@ class Conversion {
     const std::size_t row_bytes = quant::row_bytes(type, cols);
     scratch.values.resize(static_cast<std::size_t>(n * cols));
     model::read_rows(*job.from, first, n, scratch.values.data(), scratch.stored);
-    for (const float value : scratch.values)
-      if (!std::isfinite(value))
-        fail(Status::bad_file, "{}: tensor {} has a value of {}: the file is damaged", file_.path(), job.from->name, value);
+    if (const float value = quant::find_not_finite(scratch.values); value != 0)
+      fail(Status::bad_file, "{}: tensor {} has a value of {}: the file is damaged", file_.path(), job.from->name, value);
     std::byte* rows = out;
     if (job.to.in_panels) {
       scratch.encoded.resize(static_cast<std::size_t>(n) * row_bytes);

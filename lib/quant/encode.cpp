@@ -1,6 +1,7 @@
 #include "quant/encode.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "platform/fail.hpp"
@@ -27,6 +28,17 @@ void encode(Type type, const float* in, const float* weights, void* out, std::in
 void encode_on(platform::Isa isa, Type type, const float* in, const float* weights, void* out, std::int64_t n) noexcept {
   if (is_plain(type)) return find_quantizer(type, isa)(in, out, n);
   find_encoder(type, isa)(in, weights, out, n);
+}
+
+// Without a branch in the loop, which compilers then do in vectors.
+float find_not_finite(std::span<const float> values) noexcept {
+  constexpr std::uint32_t exponent = 0x7f800000;
+  std::uint32_t found = 0;
+  for (const float value : values) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    found |= (bits & exponent) == exponent ? bits : 0;
+  }
+  return std::bit_cast<float>(found);
 }
 
 void level_weights(std::span<float> weights) noexcept {
