@@ -50,6 +50,7 @@ class Conversion {
       else if (job.to.in_panels != job.from->in_panels) change_layout(job);
       else copy(job);
     }
+    write_waiting();
     report();
     std::vector<std::string> paths = writer_.paths();  // now: with the files in place, nothing may fail
     writer_.finish();
@@ -136,6 +137,7 @@ class Conversion {
   }
 
   void copy(const Job& job) {
+    write_waiting();
     for (std::size_t at = 0; at < job.from->bytes; at += piece_bytes) {
       const std::size_t n = std::min<std::size_t>(piece_bytes, job.from->bytes - at);
       write(job, {job.from->data + at, n}, at, n);
@@ -144,6 +146,7 @@ class Conversion {
 
   // Sixteen rows and a panel of them take the same place.
   void change_layout(const Job& job) {
+    write_waiting();
     const auto type = static_cast<Type>(job.to.type);
     const std::int64_t cols = columns(job.to);
     const std::size_t row_bytes = quant::row_bytes(type, cols), panel = panel_rows * row_bytes;
@@ -176,16 +179,26 @@ class Conversion {
     for (std::int64_t first = 0; first < rows; first += piece) {
       const std::int64_t n = std::min(piece, rows - first);
       converted_.resize(static_cast<std::size_t>(n) * row_bytes);
-      parallel(static_cast<int>((n + panel_rows - 1) / panel_rows), [&](int i, int thread) {
-        const std::int64_t begin = std::int64_t{i} * panel_rows, count = std::min<std::int64_t>(panel_rows, n - begin);
+      report();
+      parallel(1 + static_cast<int>((n + panel_rows - 1) / panel_rows), [&](int i, int thread) {
+        if (i == 0) return write_waiting();  // one thread copies to the system while the others go on
+        const std::int64_t begin = std::int64_t{i - 1} * panel_rows, count = std::min<std::int64_t>(panel_rows, n - begin);
         const auto weights_of_row = [&](std::int64_t row) {
           return weights.empty() ? nullptr : weights.data() + std::min(row / rows_of_matrix, n_matrices - 1) * cols;
         };
         encode_rows(job, first + begin, count, weights_of_row, scratch_[static_cast<std::size_t>(thread)],
                     converted_.data() + static_cast<std::size_t>(begin) * row_bytes);
       });
-      write(job, converted_, static_cast<std::size_t>(first) * from_row_bytes, static_cast<std::size_t>(n) * from_row_bytes);
+      converted_.swap(waiting_);
+      waiting_source_ = {from.data + static_cast<std::size_t>(first) * from_row_bytes, static_cast<std::size_t>(n) * from_row_bytes};
     }
+  }
+
+  // The piece that was encoded last.
+  void write_waiting() {
+    if (waiting_source_.empty()) return;
+    put(waiting_, waiting_source_);
+    waiting_source_ = {};
   }
 
   struct Scratch {
@@ -222,9 +235,13 @@ class Conversion {
   // A piece of the output, made from `n` bytes of the input at `at`, which won't be read again.
   void write(const Job& job, std::span<const std::byte> bytes, std::size_t at, std::size_t n) {
     report();
+    put(bytes, {job.from->data + at, n});
+  }
+
+  void put(std::span<const std::byte> bytes, std::span<const std::byte> source) {
     writer_.write(bytes);
     done_ += bytes.size();
-    if (const platform::FileView* part = file_.part_with(job.from->data)) part->let_go({job.from->data + at, n});
+    if (const platform::FileView* part = file_.part_with(source.data())) part->let_go(source);
   }
 
   format::GgufFile& file_;
@@ -235,7 +252,8 @@ class Conversion {
   format::Imatrix imatrix_;
   std::vector<Job> jobs_;
   std::optional<std::uint32_t> file_type_;
-  std::vector<std::byte> converted_;
+  std::vector<std::byte> converted_, waiting_;
+  std::span<const std::byte> waiting_source_;  // what the piece that waits was made from; empty when none does
   std::vector<Scratch> scratch_;
   std::uint64_t done_ = 0, total_ = 0;
 };
