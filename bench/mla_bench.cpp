@@ -26,7 +26,7 @@ struct Flags {
   program::ModelFlags model;  // of its lists, the one value in work
   std::string synthetic, svg, fill = "computed";
   int n_layers = 0, n_dense = -1, repetitions = 3, sweep_steps = 8;
-  std::vector<int> prompts = {512}, generations = {64}, depths = {0}, threads = {0}, ubatches = {512};
+  std::vector<int> prompts = {512}, generations = {64}, depths = {0}, threads = {0}, ubatches = {2048};
   std::vector<std::string> attention = {"auto"}, cache_types = {"f16"}, cache_types_k, cache_types_v, outputs = {"md"};
   bool ops = false, sweep = false, explain = false;
   std::vector<double> rates;
@@ -67,6 +67,7 @@ void declare(CLI::App& app, Flags& f) {
   app.add_option("--numa", f.model.numa, "threads and memory on machines with several memory nodes")
       ->check(CLI::IsMember(program::numa_names()))->capture_default_str();
   app.add_flag("--pin", f.model.pin, "bind each thread to a processor");
+  program::add_deterministic_flag(app, f.model);
   list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
   list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")

@@ -22,6 +22,7 @@ mla::ContextOptions translate(const mla_context_options& given) {
   options.n_threads = given.n_threads;
   options.n_threads_batch = given.n_threads_batch;
   options.pin_threads = given.pin_threads != 0;
+  options.deterministic = given.deterministic != 0;
   if (given.cache != nullptr) options.cache = given.cache->cache;
   options.thread_pool = adapt(given.thread_pool);
   options.allocator = adapt(given.allocator);

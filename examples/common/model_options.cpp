@@ -19,6 +19,10 @@ std::vector<std::string> cache_type_names() {
   return names;
 }
 
+void add_deterministic_flag(CLI::App& app, ModelFlags& flags) {
+  app.add_flag("--deterministic", flags.deterministic, "the same logits to the last bit whatever the threads, batches and neighbours; prompts take longer");
+}
+
 void add_repack_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--load-type", flags.load_type, "of a Hugging Face folder: the type that its matrices get in memory, q8_0 say; without it, they are "
                                                  "used as the files have them");
@@ -52,6 +56,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_
   app.add_option("--cache-type", flags.cache_type, "number format of the KV cache")->check(type)->capture_default_str();
   app.add_option("--cache-type-k", flags.cache_type_k, "the same for keys (or latent rows) only")->check(type);
   app.add_option("--cache-type-v", flags.cache_type_v, "the same for values only (the latent cache has none)")->check(type);
+  add_deterministic_flag(app, flags);
   app.add_flag("--no-mmap", flags.no_mmap, "read the model into memory instead of mapping it");
   add_repack_flags(app, flags);
   app.add_option("--numa", flags.numa, "threads and memory on machines with several memory nodes")->check(CLI::IsMember(numa_names()))->capture_default_str();
@@ -94,6 +99,7 @@ mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx) {
   options.n_threads = flags.n_threads;
   options.n_threads_batch = flags.n_threads_batch;
   options.pin_threads = flags.pin;
+  options.deterministic = flags.deterministic;
   options.abort = interrupted;
   return options;
 }

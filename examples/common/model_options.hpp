@@ -14,10 +14,11 @@ struct ModelFlags {
   std::string model;  ///< empty: the demo model
   int n_threads = 0, n_threads_batch = 0;  ///< 0: the library decides
   int n_ctx = 0;      ///< 0: what the program takes without the flag
-  int n_ubatch = 512;
+  int n_ubatch = 2048;
   std::string attention = "auto";
   std::string numa = "none";
   bool pin = false;
+  bool deterministic = false;
   std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
   std::string load_type;  ///< empty: as the folder has them
   bool no_mmap = false;
@@ -30,10 +31,13 @@ std::vector<std::string> attention_names();
 std::vector<std::string> cache_type_names();
 std::vector<std::string> numa_names();
 
+/// Declares --deterministic.
+void add_deterministic_flag(CLI::App& app, ModelFlags& flags);
+
 /// Declares --load-type --repack --no-repack --no-huge-pages.
 void add_repack_flags(CLI::App& app, ModelFlags& flags);
 
-/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --no-mmap --load-type --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
+/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --deterministic --no-mmap --load-type --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
 /// the program.
 /// The model is a must unless `demo_model` is true.
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);

@@ -18,7 +18,7 @@ namespace mla {
 struct ContextOptions {
   AttentionMode attention = AttentionMode::automatic;
   int n_ctx = 4096;                        ///< rows of the cache that the context makes for itself
-  int n_ubatch = 512;                      ///< tokens computed at once; longer batches are cut
+  int n_ubatch = 2048;                     ///< tokens computed at once; longer batches are cut. Takes memory; never more than rows of the cache
   CacheType cache_type_k = CacheType::f16;
   CacheType cache_type_v = CacheType::f16;
   std::shared_ptr<KvCache> cache = nullptr;  ///< a cache to use instead; its layout must be the one the mode needs
@@ -30,6 +30,10 @@ struct ContextOptions {
   bool pin_threads = false;                ///< bind each thread of the context's own pool to a processor; never the calling thread
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
   std::optional<AttentionRates> attention_rates = {};  ///< what `auto` chooses by; none: measured when first needed, and shared by the contexts of a model
+  /// Logits are the same to the last bit whatever the number of threads, the length of batches and ubatches, the sequences beside, and what
+  /// was in the cache already: forms of attention and orders of sums follow from shapes alone. Same processor, same build. What it costs:
+  /// docs/attention.md.
+  bool deterministic = false;
   AbortCallback abort = nullptr;           ///< polled while computing
   std::shared_ptr<ImatrixCollector> collector = nullptr;  ///< of the same model: sums the inputs of its matrices; costs nothing where there is none
   bool time_ops = false;                   ///< keep op_timings(); costs nothing when off, some clock reads per layer when on

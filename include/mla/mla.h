@@ -358,7 +358,7 @@ typedef struct mla_context_options {
   size_t struct_size;
   mla_attention_mode attention;
   int32_t n_ctx;                      /* rows of the cache that the context makes for itself; 0: 4096 */
-  int32_t n_ubatch;                   /* tokens computed at once; longer batches are cut; 0: 512 */
+  int32_t n_ubatch;                   /* tokens computed at once; longer batches are cut; 0: 2048, or n_ctx if that is less */
   mla_cache_type cache_type_k;
   mla_cache_type cache_type_v;
   int32_t n_threads;                  /* for one token at a time; 0: one for each physical core that this thread may use */
@@ -369,10 +369,13 @@ typedef struct mla_context_options {
   void *abort_user_data;
   int32_t n_threads_batch;            /* for several tokens at a time; 0: n_threads */
   int32_t pin_threads;                /* nonzero: bind each thread of the context's own to a processor; never the calling thread */
+  /* Nonzero: logits are the same to the last bit whatever the number of threads, the length of batches and ubatches, the sequences beside, and
+   * what was in the cache already; on the same processor, with the same library. Prompts take longer: docs/attention.md. */
+  int32_t deterministic;
 } mla_context_options;
 #define MLA_CONTEXT_OPTIONS_INIT                                                                                      \
   {sizeof(mla_context_options), MLA_ATTENTION_AUTO, 0, 0, MLA_CACHE_TYPE_DEFAULT, MLA_CACHE_TYPE_DEFAULT, 0, NULL, \
-   NULL, NULL, NULL, NULL, 0, 0}
+   NULL, NULL, NULL, NULL, 0, 0, 0}
 
 /* The tokens of one mla_context_decode(). Rows of one sequence must come in rising position. */
 typedef struct mla_batch {

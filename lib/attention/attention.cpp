@@ -1,18 +1,12 @@
 #include "attention/attention.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "attention/in_place.hpp"
-#include "kernels/matmul.hpp"
+#include "attention/key_tile.hpp"
 
 namespace mla::attention {
-
-Params local(Params p, const platform::Executor& executor) noexcept {
-  for (kernels::MatrixStack* stack : {&p.weights.k_b, &p.weights.v_b, &p.weights.k_nope}) stack->first = kernels::local(stack->first, executor);
-  return p;
-}
 
 namespace {
 
@@ -40,16 +34,14 @@ Attention::Attention(const CacheShape& shape, Planning planning, const std::shar
 
 Form Attention::form_of(const Params& p, const SequenceRows& rows, platform::Executor& executor) {
   if (planning_.mode == AttentionMode::deepseek2) return Form::expanded;
-  if (planning_.mode == AttentionMode::deepseek_mla || rows.n_rows == 1) return Form::absorbed;
+  if (planning_.mode == AttentionMode::deepseek_mla || rows.n_rows == 1 || executor.fixed_order()) return Form::absorbed;
   if (!rates_) {
     const Unobserved unobserved(executor);
     const platform::OpTimer::Pause pause(executor.ops());
     const auto measure = [&] { return measured_rates(p.shape, *p.row_format, p.weights, workspace_.as<float>(), executor); };
     rates_ = planning_.known ? planning_.known->get(p.row_format->key.type, executor.n_threads(), measure) : measure();
   }
-  int n_keys = -rows.n_rows;  // cached before this ubatch
-  for (const cache::PageView& page : rows.pages) n_keys += std::popcount(page.live);
-  return plan_attention(*rates_, rows.n_rows, n_keys).uses_absorbed() ? Form::absorbed : Form::expanded;
+  return plan_attention(*rates_, rows.n_rows, count_keys(rows.pages) - rows.n_rows).uses_absorbed() ? Form::absorbed : Form::expanded;
 }
 
 std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noexcept {
@@ -59,7 +51,7 @@ std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noe
 // Sequences that are neighbours and go the same way are worked on together.
 void Attention::run(const Params& p, platform::Executor& executor) {
   const auto way_of = [&](const SequenceRows& rows) {
-    return std::pair(form_of(p, rows, executor), suits_in_place(p, rows));
+    return std::pair(form_of(p, rows, executor), !executor.fixed_order() && suits_in_place(p, rows));
   };
   for (auto next = p.sequences.begin(); next != p.sequences.end();) {
     const auto way = way_of(*next);

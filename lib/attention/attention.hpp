@@ -33,9 +33,6 @@ struct Params {
   float* out;  ///< [n_tokens, n_heads, n_value]
 };
 
-/// The same with the weights that the calling thread best reads: those of its node, where there are copies.
-Params local(Params p, const platform::Executor& executor) noexcept;
-
 enum class Form { expanded, absorbed };
 
 /// What decides between the forms.

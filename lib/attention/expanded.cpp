@@ -109,10 +109,10 @@ void attend_head(const Params& p, const SequenceRows& rows, int head, std::span<
   std::fill_n(scratch.states, rows.n_rows, SoftmaxState{});
   std::fill_n(scratch.out, (rows.n_rows + 3) / 4 * 4 * stride, 0.0f);
 
-  for (std::size_t first = 0; first < rows.pages.size(); first += tile_pages) {
-    const auto pages = rows.pages.subspan(first, std::min<std::size_t>(tile_pages, rows.pages.size() - first));
-    const KeyTile keys(pages, p.layer_offset, p.row_format->bytes, positions[rows.n_rows - 1]);
-    if (keys.n == 0) continue;
+  KeyWalk walk({rows.pages, p.layer_offset, p.row_format->bytes}, 0, count_keys(rows.pages));
+  for (;;) {
+    const KeyTile keys = walk.next(tile_keys, positions[rows.n_rows - 1]);
+    if (keys.n == 0) break;
     loader.load(keys, laps);
     for (int begin = 0; begin < rows.n_rows; begin += query_block) {
       const int n = std::min(query_block, rows.n_rows - begin);
@@ -154,13 +154,16 @@ std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexc
 
 // A task is a head of a sequence, or of a part of its queries where there are more threads than that: the parts make the same keys anew.
 void expanded_form(const Params& p, std::span<const SequenceRows> sequences, platform::Executor& executor) {
-  const bool in_floats = p.row_format->key.type == CacheType::f32;  // whose sums depend on how many queries meet; results must not on the threads
+  // The sums of floats depend on how many queries meet, and results must not depend on the threads.
+  const bool in_floats = p.row_format->key.type == CacheType::f32 && !executor.fixed_order();
   const auto attend = in_floats ? attend_head<FloatMath> : attend_head<Int16Math>;
   const int n_whole = static_cast<int>(sequences.size()) * p.shape.n_heads;
   const int n_parts = in_floats ? 1 : (executor.n_threads() + n_whole - 1) / n_whole;
   executor.parallel_for(n_whole * n_parts, [&](int task, int thread) {
     const SequenceRows rows = part_of(sequences[static_cast<std::size_t>(task / (p.shape.n_heads * n_parts))], task % n_parts, n_parts);
-    if (rows.n_rows > 0) attend(local(p, executor), rows, task / n_parts % p.shape.n_heads, executor.scratch(thread), executor.ops().thread_laps(thread));
+    Params here = p;
+    here.weights = local(p.weights, executor);
+    if (rows.n_rows > 0) attend(here, rows, task / n_parts % p.shape.n_heads, executor.scratch(thread), executor.ops().thread_laps(thread));
   });
   executor.ops().join(Op::attention_wait);
 }

@@ -70,17 +70,17 @@ struct Workspace {
 
 class Split {
  public:
-  Split(const Params& p, const SequenceRows& rows, std::span<const cache::PageView> pages, float* sums, SoftmaxState* states, float* scores)
-      : p_(p), s_(p.shape), rows_(rows), pages_(pages), sums_(sums), states_(states), scores_(scores) {}
+  Split(const Params& p, const SequenceRows& rows, KeyWalk keys, float* sums, SoftmaxState* states, float* scores)
+      : p_(p), s_(p.shape), rows_(rows), keys_(keys), sums_(sums), states_(states), scores_(scores) {}
 
   void run(platform::OpTimer::ThreadLaps laps) {
     std::fill_n(sums_, n_rows() * result_stride(s_.n_value), 0.0f);
     std::fill_n(states_, n_rows(), SoftmaxState{});
     const auto pairs = static_cast<std::uint64_t>(n_rows());
     const cache::RowFormat& row = *p_.row_format;
-    for (std::size_t first = 0; first < pages_.size(); first += tile_pages) {
-      const KeyTile keys(pages_.subspan(first, std::min<std::size_t>(tile_pages, pages_.size() - first)), p_.layer_offset, row.bytes, position(rows_.n_rows - 1));
-      if (keys.n == 0) continue;
+    for (;;) {
+      const KeyTile keys = keys_.next(tile_keys, position(rows_.n_rows - 1));
+      if (keys.n == 0) break;
       const auto n = static_cast<std::uint64_t>(keys.n);
       score(keys);
       laps.lap(Op::kq, {n * (row.key.bytes(row.key.width) + row.rope.bytes(s_.n_rope)), 2 * pairs * n * static_cast<std::uint64_t>(s_.n_nope + s_.n_rope)});
@@ -127,29 +127,32 @@ class Split {
   const Params& p_;
   const CacheShape& s_;
   const SequenceRows& rows_;
-  std::span<const cache::PageView> pages_;
+  KeyWalk keys_;
   float* sums_;
   SoftmaxState* states_;
   float* scores_;  // [rows, keys of a tile]
 };
 
-
 void attend_sequence(const Params& p, const SequenceRows& rows, std::span<float> memory, platform::Executor& executor) {
   const CacheShape& s = p.shape;
   Scratch scratch(memory);
   const Workspace w(scratch, s);
-  const int n_pages = static_cast<int>(rows.pages.size()), n_rows = rows.n_rows * s.n_heads;
-  const int pages_per_split = std::max({1, split_keys / cache::page_rows, (n_pages + max_splits - 1) / max_splits});
-  const int n_splits = std::max(1, (n_pages + pages_per_split - 1) / pages_per_split);
+  const int n_keys = count_keys(rows.pages), n_rows = rows.n_rows * s.n_heads;
+  const int keys_per_split = std::max(split_keys, (n_keys + max_splits - 1) / max_splits), n_splits = (n_keys + keys_per_split - 1) / keys_per_split;
   const std::int64_t stride = result_stride(s.n_value), split_floats = n_rows * stride;
   executor.parallel_for(n_splits, [&](int split, int thread) {
-    const auto first = static_cast<std::size_t>(split * pages_per_split);
-    const auto pages = rows.pages.subspan(first, std::min(static_cast<std::size_t>(pages_per_split), rows.pages.size() - first));
-    Split(p, rows, pages, w.sums + split * split_floats, w.states + std::int64_t{split} * n_rows, executor.scratch(thread).data()).run(executor.ops().thread_laps(thread));
+    const int first = split * keys_per_split;
+    const KeyWalk keys({rows.pages, p.layer_offset, p.row_format->bytes}, first, std::min(keys_per_split, n_keys - first));
+    Split(p, rows, keys, w.sums + split * split_floats, w.states + std::int64_t{split} * n_rows, executor.scratch(thread).data()).run(executor.ops().thread_laps(thread));
   });
   executor.ops().join(Op::attention_wait);
   float* const out = p.out + std::int64_t{rows.first_row} * s.n_heads * s.n_value;
-  for (int row = 0; row < n_rows; ++row) merge_splits({w.states + row, w.sums + row * stride, n_splits, n_rows, stride}, out + std::int64_t{row} * s.n_value, s.n_value);
+  for (int row = 0; row < n_rows; ++row) {
+    SoftmaxState state;
+    const PartialRow result{state, out + std::int64_t{row} * s.n_value};
+    for (int split = 0; split < n_splits; ++split) join({w.states[std::int64_t{split} * n_rows + row], w.sums + split * split_floats + row * stride}, result, s.n_value);
+    divide(result, s.n_value);
+  }
   executor.ops().lap(Op::kqv_merge);
 }
 

@@ -8,6 +8,7 @@ namespace mla::attention {
 LatentExpansion::LatentExpansion(const LatentWeights& weights, const CacheShape& s, int head, std::span<float> memory)
     : shape_(s),
       transposed_(!weights.k_nope),
+      fixed_order_(weights.v_b.first.fixed_order),
       k_weights_(memory.data()),
       v_weights_(memory.data() + std::int64_t{s.n_nope} * s.n_latent) {
   if (transposed_)
@@ -25,9 +26,9 @@ void LatentExpansion::run(const float* latents, std::int64_t latent_stride, int 
                           std::int64_t value_stride) const {
   using kernels::Transpose;
   kernels::sgemm({latents, latent_stride, k_weights_, transposed_ ? shape_.n_nope : shape_.n_latent,
-                  transposed_ ? Transpose::no : Transpose::yes, keys, key_stride, n, shape_.n_nope, shape_.n_latent, 0.0f});
+                  transposed_ ? Transpose::no : Transpose::yes, keys, key_stride, n, shape_.n_nope, shape_.n_latent, 0.0f, fixed_order_});
   kernels::sgemm({latents, latent_stride, v_weights_, shape_.n_latent, Transpose::yes, values, value_stride, n, shape_.n_value,
-                  shape_.n_latent, 0.0f});
+                  shape_.n_latent, 0.0f, fixed_order_});
 }
 
 platform::Work expansion_work(const LatentWeights& weights, std::int64_t n) noexcept {

@@ -20,7 +20,7 @@ class LatentExpansion {
 
  private:
   const CacheShape& shape_;
-  bool transposed_;
+  bool transposed_, fixed_order_;
   float* k_weights_;  // [n_nope, n_latent], or [n_latent, n_nope] if transposed
   float* v_weights_;  // [n_value, n_latent]
 };

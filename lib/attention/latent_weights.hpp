@@ -1,6 +1,6 @@
 // The per-head matrices between the latent and keys and values.
 #pragma once
-#include "kernels/matrix.hpp"
+#include "kernels/matmul.hpp"
 #include "platform/op_timer.hpp"
 
 namespace mla::attention {
@@ -11,6 +11,12 @@ struct LatentWeights {
   kernels::MatrixStack v_b;     ///< H × [n_value, n_latent]: takes a latent to a value
   kernels::MatrixStack k_nope;  ///< H × [n_nope, n_latent]: takes a latent to a key; empty where the file has only k_b
 };
+
+/// The same as the calling thread multiplies with them: kernels::local().
+inline LatentWeights local(LatentWeights w, const platform::Executor& executor) noexcept {
+  for (kernels::MatrixStack* stack : {&w.k_b, &w.v_b, &w.k_nope}) stack->first = kernels::local(stack->first, executor);
+  return w;
+}
 
 /// What expanding n latents for one head has to do.
 platform::Work expansion_work(const LatentWeights& weights, std::int64_t n) noexcept;

@@ -1,30 +1,14 @@
-// Memory of a task, handed out piece by piece. The same code that lays pieces out over a thread's scratch counts what they need.
+// Memory of a task, and sizes of what is kept in it.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "platform/scratch.hpp"
+
 namespace mla::attention {
 
-class Scratch {
- public:
-  /// Counts only: pieces are null.
-  Scratch() = default;
-  /// `memory` is 64-byte aligned.
-  explicit Scratch(std::span<float> memory) noexcept : begin_(reinterpret_cast<std::byte*>(memory.data())) {}
-
-  template <typename T>
-  T* take(std::int64_t n) noexcept {
-    std::byte* const piece = begin_ == nullptr ? nullptr : begin_ + used_;
-    used_ += (static_cast<std::size_t>(n) * sizeof(T) + 63) / 64 * 64;
-    return reinterpret_cast<T*>(piece);
-  }
-  std::size_t floats() const noexcept { return used_ / sizeof(float); }
-
- private:
-  std::byte* begin_ = nullptr;
-  std::size_t used_ = 0;
-};
+using platform::Scratch;
 
 /// Widths of a row's two parts, which are rounded apart: (nope | rope), or (latent | rope).
 struct Widths {

@@ -7,14 +7,22 @@
 
 namespace mla::attention {
 
-void merge_splits(const SplitRow& row, float* out, int width) noexcept {
-  const auto state = [&](int split) { return row.states[split * row.split_rows]; };
-  float max = -std::numeric_limits<float>::infinity(), sum = 0;
-  for (int split = 0; split < row.n_splits; ++split) max = std::max(max, state(split).max);
-  for (int split = 0; split < row.n_splits; ++split) sum += state(split).sum * std::exp(state(split).max - max);
-  std::fill_n(out, width, 0.0f);
-  for (int split = 0; split < row.n_splits; ++split)
-    kernels::add_scaled(out, row.sums + split * row.split_rows * row.stride, std::exp(state(split).max - max) / sum, width);
+void join(const PartialRow& part, const PartialRow& row, int width) noexcept {
+  if (part.state.sum == 0.0f) return;  // no key that the row may see
+  if (row.state.sum == 0.0f) {
+    row.state = part.state;
+    std::copy_n(part.sum, width, row.sum);
+    return;
+  }
+  const float max = std::max(row.state.max, part.state.max);
+  const float of_row = std::exp(row.state.max - max), of_part = std::exp(part.state.max - max);
+  kernels::scale_and_add_scaled(row.sum, of_row, part.sum, of_part, width);
+  row.state = {max, row.state.sum * of_row + part.state.sum * of_part};
+}
+
+void divide(const PartialRow& row, int width) noexcept {
+  const float factor = 1.0f / row.state.sum;
+  for (int i = 0; i < width; ++i) row.sum[i] *= factor;
 }
 
 }  // namespace mla::attention

@@ -1,20 +1,19 @@
 // Attention split along keys: each part has a softmax and a weighted sum of its own, and the parts are joined (log-sum-exp).
 #pragma once
-#include <cstdint>
-
 #include "attention/key_tile.hpp"
 
 namespace mla::attention {
 
-/// The parts of one row.
-struct SplitRow {
-  const SoftmaxState* states;  ///< [n_splits], split_rows apart
-  const float* sums;           ///< [n_splits, width], split_rows · stride apart; not divided
-  int n_splits;
-  std::int64_t split_rows, stride;
+/// What some keys give a row: the softmax over them, and the weighted sum [width], not yet divided by the sum of weights.
+struct PartialRow {
+  SoftmaxState& state;
+  float* sum;
 };
 
-/// out [width]: the weighted mean over the keys of all parts.
-void merge_splits(const SplitRow& row, float* out, int width) noexcept;
+/// Adds the keys of `part` to those of `row`, which at first are none: {} and anything.
+void join(const PartialRow& part, const PartialRow& row, int width) noexcept;
+
+/// The weighted mean: row.sum becomes the result.
+void divide(const PartialRow& row, int width) noexcept;
 
 }  // namespace mla::attention

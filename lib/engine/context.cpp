@@ -15,9 +15,8 @@
 namespace mla {
 namespace {
 
-const ContextOptions& checked(const std::shared_ptr<const Model>& model, const ContextOptions& o) {
+ContextOptions checked(const std::shared_ptr<const Model>& model, const ContextOptions& o) {
   if (!model) fail(Status::invalid_argument, "a context needs a model");
-  if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
   for (const int n : {o.n_threads, o.n_threads_batch})
     if (n < 0 || n > max_threads) fail(Status::invalid_argument, "{} threads: use 0 (automatic) to {}", n, max_threads);
   if (o.attention_rates) {
@@ -26,12 +25,14 @@ const ContextOptions& checked(const std::shared_ptr<const Model>& model, const C
       if (!(rate >= 0 && rate < 1e18)) fail(Status::invalid_argument, "an attention rate is {}: nanoseconds, from 0 on, are needed", rate);
   }
   if (o.collector && o.collector->model() != model) fail(Status::invalid_argument, "the collector was made for another model");
-  if (!o.cache) return o;
+  ContextOptions options = o;
+  options.n_ubatch = engine::largest_ubatch(o);
+  if (!o.cache) return options;
   if (o.cache->shape() != model->cache_shape()) fail(Status::invalid_argument, "the cache was made for a model of another shape");
   const bool expanded = o.attention == AttentionMode::deepseek2;
   if ((o.cache->options().layout == CacheLayout::expanded) != expanded)
     fail(Status::invalid_argument, "attention mode {} needs a cache of layout {}", to_string(o.attention), expanded ? "expanded" : "latent");
-  return o;
+  return options;
 }
 
 // How many threads compute one token at a time, and how many several.
@@ -58,19 +59,20 @@ class Context::Impl {
   Impl(std::shared_ptr<const Model> m, const ContextOptions& o)
       : options(checked(m, o)),
         model(std::move(m)),
-        cache(make_cache(*model, o)),
-        threads(o, model->impl().loaded.numa.get()),
-        pool(o.thread_pool ? o.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), o.pin_threads, model->impl().loaded.numa.get())),
-        memory(std::make_shared<platform::CountingAllocator>(o.allocator)),
+        cache(make_cache(*model, options)),
+        threads(options, model->impl().loaded.numa.get()),
+        pool(options.thread_pool ? options.thread_pool : platform::make_thread_pool(std::max(threads.generation, threads.batch), options.pin_threads, model->impl().loaded.numa.get())),
+        memory(std::make_shared<platform::CountingAllocator>(options.allocator)),
         logits("logits", model->info().n_vocab, memory),
         embeddings("an embedding", model->info().n_embd, memory),
-        executor(pool, o.abort, engine::Forward::scratch_floats(model->impl().loaded, o.n_ubatch), memory),
-        forward(model->impl().loaded, o, memory) {
+        executor(pool, options.abort, engine::Forward::scratch_floats(model->impl().loaded, options.n_ubatch), memory),
+        forward(model->impl().loaded, options, memory) {
     cache->bind(model->cache_model());
     pages.reserve(static_cast<std::size_t>(cache->n_pages()));
+    executor.fix_order(options.deterministic);
     executor.place(model->impl().loaded.numa.get(), &model->impl().loaded.replicas);
-    if (o.collector) executor.watch(&o.collector->impl());
-    if (o.time_ops) executor.ops().enable(pool->n_threads());
+    if (options.collector) executor.watch(&options.collector->impl());
+    if (options.time_ops) executor.ops().enable(pool->n_threads());
   }
 
   void decode(const Batch& batch);

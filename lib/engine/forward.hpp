@@ -8,6 +8,7 @@
 #include "attention/attention.hpp"
 #include "model/weights.hpp"
 #include "moe/experts.hpp"
+#include "platform/memory.hpp"
 
 namespace mla::engine {
 
@@ -22,6 +23,29 @@ struct Ubatch {
   std::span<const int> embedding_rows;    ///< rows whose last state is wanted
 
   int n_tokens() const noexcept { return static_cast<int>(positions.size()); }
+};
+
+/// Tokens that a context computes at once: as the options say, but no more than its cache takes. Throws invalid_argument.
+int largest_ubatch(const ContextOptions& options);
+
+/// Activations of up to n tokens. Those of attention, of a dense feed-forward block and of experts are in the same memory: never used at once.
+struct Buffers {
+  float* residual;    ///< [n, n_embd]
+  float* normed;      ///< [n, n_embd]
+  float* block_out;   ///< [n, n_embd]
+  std::span<std::byte> rounded;  ///< the input of a product in 8 bits
+
+  float* q_latent;    ///< [n, q_lora_rank]
+  float* q;           ///< [n, n_heads, n_nope + n_rope]
+  float* kv;          ///< [n, n_latent + n_rope]
+  float* heads_kv;    ///< [n, n_heads · (n_nope + n_value)]: keys of all heads, then values; expanded cache only
+  float* attended;    ///< [n, n_heads, n_value]
+
+  float* hidden;      ///< [n, widest dense n_ff]
+  std::optional<moe::ExpertBuffers> experts;
+
+  /// Lays them out over `memory`, or counts.
+  Buffers(const model::Config& config, const ContextOptions& options, platform::Scratch& memory);
 };
 
 /// Owns the activations. Used by one thread at a time.
@@ -52,19 +76,9 @@ class Forward {
   const model::LoadedModel& model_;
   layers::Rope rope_;
   attention::Attention attention_;
-  std::optional<moe::Experts> experts_;
   platform::Buffer memory_;
-  float* residual_;    // [n, n_embd]
-  float* normed_;      // [n, n_embd]
-  float* block_out_;   // [n, n_embd]
-  float* q_latent_;    // [n, q_lora_rank]
-  float* q_;           // [n, n_heads, n_nope + n_rope]
-  float* kv_;          // [n, n_latent + n_rope]
-  float* heads_kv_;    // [n, n_heads · (n_nope + n_value)]: keys of all heads, then values; expanded cache only
-  float* attended_;    // [n, n_heads, n_value]
-  float* hidden_;      // [n, widest dense n_ff]
-  float* up_;          // the same
-  std::span<std::byte> rounded_;  // the input of a product in 8 bits
+  Buffers buffers_;
+  std::optional<moe::Experts> experts_;
   std::vector<float> cosines_, sines_;  // [n, n_rope / 2]
 };
 

@@ -16,8 +16,8 @@ int most_threads(const ContextOptions& o) {
   return std::max(o.n_threads > 0 ? o.n_threads : default_threads(), o.n_threads_batch);
 }
 
-std::uint64_t context_bytes(const model::Config& config, const ContextOptions& o) {
-  if (o.n_ubatch < 1 || o.n_ubatch > (1 << 16)) fail(Status::invalid_argument, "n_ubatch is {}: use 1 to 65536", o.n_ubatch);
+std::uint64_t context_bytes(const model::Config& config, ContextOptions o) {
+  o.n_ubatch = engine::largest_ubatch(o);
   // Memory that is counted and never touched, so that the system gives none.
   const auto counter = std::make_shared<platform::CountingAllocator>();
   model::LoadedModel model;

@@ -19,4 +19,7 @@ float exp_minus_max(float* x, float max, std::int64_t n);
 /// y += scale · x, [n]
 void add_scaled(float* y, const float* x, float scale, std::int64_t n);
 
+/// y = y_scale · y + x_scale · x, [n]
+void scale_and_add_scaled(float* y, float y_scale, const float* x, float x_scale, std::int64_t n);
+
 }  // namespace mla::kernels

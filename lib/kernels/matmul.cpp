@@ -15,7 +15,7 @@ namespace {
 // from about two hundred rows on, because our tiles of w are narrow (docs/kernels.md has the figures).
 void multiply(SgemmParams p) {
   constexpr std::int64_t few = 8, many = 192;
-  const std::int64_t m = p.m, step = m < many ? few : m;
+  const std::int64_t m = p.m, step = m < many && !p.fixed_order ? few : m;
   for (std::int64_t first = 0; first < m; first += step) {
     p.m = std::min(step, m - first);
     sgemm(p);
@@ -26,7 +26,7 @@ void multiply(SgemmParams p) {
 // Float weights are multiplied where they are.
 void float_weights_sgemm(const MatmulParams& p, std::span<float>) {
   multiply({p.x, p.ldx, reinterpret_cast<const float*>(p.w.data), static_cast<std::int64_t>(p.w.row_bytes / sizeof(float)),
-            Transpose::yes, p.y, p.ldy, p.m, p.w.rows, p.w.cols, 0.0f});
+            Transpose::yes, p.y, p.ldy, p.m, p.w.rows, p.w.cols, 0.0f, p.w.fixed_order});
 }
 
 // Few activations: each weight row is read once, into the first-level cache, and meets them all there.
@@ -50,7 +50,7 @@ void strips_sgemm(const MatmulParams& p, std::span<float> scratch) {
       const std::int64_t k = std::min(tile_columns, p.w.cols - first);
       for (std::int64_t j = 0; j < n; ++j)
         dequantize_part(p.w, first_row + j, first, k, scratch.data() + j * k);
-      multiply({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f});
+      multiply({p.x + first, p.ldx, scratch.data(), k, Transpose::yes, p.y + first_row, p.ldy, p.m, n, k, first == 0 ? 0.0f : 1.0f, p.w.fixed_order});
     }
   }
 }
@@ -74,7 +74,7 @@ struct Candidate {
 // First that suits wins. Where one kernel for few rows gives way to another for many is measured (docs/kernels.md).
 constexpr Candidate candidates[] = {
     {"int8", suits_int8, int8_product},
-    {"row by row", [](const MatmulParams& p) { return p.m < 6; }, row_by_row},
+    {"row by row", [](const MatmulParams& p) { return p.m < 6 && !p.w.fixed_order; }, row_by_row},
     {"f32 sgemm", [](const MatmulParams& p) { return p.w.type == quant::Type::f32; }, float_weights_sgemm},
     {"strips sgemm", [](const MatmulParams&) { return true; }, strips_sgemm},
 };

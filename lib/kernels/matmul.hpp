@@ -57,9 +57,11 @@ std::int64_t tile_height(const Matrix& w, std::int64_t n_matrices, std::int64_t 
 inline std::int64_t n_tiles(const Matrix& w, std::int64_t height) noexcept { return (w.rows + height - 1) / height; }
 MatmulParams tile_of(const MatmulParams& p, RowTile tile) noexcept;
 
-/// The matrix where the calling thread best reads it: a copy on its node, where there is one.
+/// The matrix as the calling thread multiplies with it: where it best reads it, a copy on its node if there is one, and in the order that
+/// the executor asks for.
 inline Matrix local(Matrix w, const platform::Executor& executor) noexcept {
   w.data = executor.local(w.data);
+  w.fixed_order = executor.fixed_order();
   return w;
 }
 

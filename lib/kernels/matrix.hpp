@@ -31,12 +31,13 @@ struct Matrix {
   std::size_t row_bytes = 0;
   bool in_panels = false;
   BlockScales scales = {};
+  bool fixed_order = false;  ///< products sum up in an order that follows from rows and cols alone, not from the other side's rows
 
   /// Of a matrix in panels only where a panel begins.
   const std::byte* row(std::int64_t i) const noexcept { return data + static_cast<std::size_t>(i) * row_bytes; }
   /// Rows first … first + count - 1 as a matrix of their own; whole panels of a matrix in panels.
   Matrix slice(std::int64_t first, std::int64_t count) const noexcept { 
-    return {row(first), type, count, cols, row_bytes, in_panels, scales.from(first)};
+    return {row(first), type, count, cols, row_bytes, in_panels, scales.from(first), fixed_order};
   }
   std::size_t bytes() const noexcept { return static_cast<std::size_t>(rows) * row_bytes; }
   explicit operator bool() const noexcept { return data != nullptr; }

@@ -1,4 +1,4 @@
-// Dense float matrix product. The only uses of oneDNN in the library are behind this function and integer_gemm().
+// Dense float matrix product. The only uses of oneDNN in the library are behind sgemm() and integer_gemm().
 #pragma once
 #include <cstdint>
 
@@ -17,10 +17,14 @@ struct SgemmParams {
   std::int64_t ldc;
   std::int64_t m, n, k;
   float beta;  ///< 0 overwrites c, 1 adds to it
+  bool fixed_order = false;  ///< each row of c is summed up by itself, in an order that follows from n and k alone; slower
 };
 
 /// Throws Error(out_of_memory) if oneDNN can't get its buffers.
 void sgemm(const SgemmParams& p);
+
+/// What sgemm() does where the order is fixed.
+void sgemm_by_rows(const SgemmParams& p) noexcept;
 
 /// The same in plain loops: the oracle of the tests.
 void sgemm_reference(const SgemmParams& p);

@@ -36,6 +36,7 @@ void check(dnnl_status_t status, const Params& p) {
 
 void sgemm(const SgemmParams& p) {
   if (p.m == 0 || p.n == 0) return;
+  if (p.fixed_order) return sgemm_by_rows(p);
   const OneOmpThread guard;
   check(dnnl_sgemm('N', static_cast<char>(p.transpose_b), p.m, p.n, p.k, 1.0f, p.a, p.lda, p.b, p.ldb, p.beta, p.c, p.ldc), p);
 }

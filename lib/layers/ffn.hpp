@@ -13,14 +13,16 @@ inline FfnWeights local(const FfnWeights& w, const platform::Executor& executor)
   return {kernels::local(w.gate, executor), kernels::local(w.up, executor), kernels::local(w.down, executor)};
 }
 
-/// One tile of the hidden row: hidden[:, tile] = silu(x · gateᵀ) · (x · upᵀ) for m rows of x [m, n_embd], which x8 may hold
-/// rounded. `up_out` is as hidden, [m, n_ff], and only memory to work in.
+/// Scratch that gated_hidden_tile() needs for up to n_ubatch rows, in floats.
+std::size_t gated_scratch_floats(std::int64_t n_embd, int n_ubatch) noexcept;
+
+/// One tile of the hidden row: hidden[:, tile] = silu(x · gateᵀ) · (x · upᵀ) for m rows of x [m, n_embd], which x8 may hold rounded.
 void gated_hidden_tile(const FfnWeights& w, const float* x, const kernels::Int8Rows& x8, std::int64_t m, kernels::RowTile tile, float* hidden,
-                       float* up_out, std::span<float> scratch);
+                       std::span<float> scratch);
 
 /// Memory that ffn() works in.
 struct FfnMemory {
-  float *hidden, *up;            ///< [m, n_ff]
+  float* hidden;                 ///< [m, n_ff]
   std::span<std::byte> rounded;  ///< int8_rows_bytes() of m rows as wide as x or hidden
 };
 

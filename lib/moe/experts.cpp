@@ -1,29 +1,24 @@
 #include "moe/experts.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "kernels/elementwise.hpp"
 
 namespace mla::moe {
 
-Experts::Experts(const RouterParams& params, int n_embd, int n_ff, int n_ubatch, const std::shared_ptr<Allocator>& allocator)
-    : params_(params), n_embd_(n_embd), n_ff_(n_ff) {
-  const auto tokens = static_cast<std::size_t>(n_ubatch), experts = static_cast<std::size_t>(params.n_experts);
-  const std::size_t slots = tokens * static_cast<std::size_t>(params.n_used);
-  const auto embd = static_cast<std::size_t>(n_embd), ff = static_cast<std::size_t>(n_ff);
-  const std::size_t floats = 2 * tokens * experts + 2 * slots * embd + 2 * slots * ff;
-  const std::size_t rounded = kernels::int8_rows_bytes(static_cast<std::int64_t>(slots), std::max(n_embd, n_ff));
-  memory_ = platform::Buffer(allocator, rounded + floats * sizeof(float), "expert activations");
-  rounded_ = {memory_.data(), rounded};
-  float* next = reinterpret_cast<float*>(memory_.data() + rounded);
-  const auto take = [&](std::size_t n) { return std::exchange(next, next + n); };
-  logits_ = take(tokens * experts);
-  selection_ = take(tokens * experts);
-  inputs_ = take(slots * embd);
-  outputs_ = take(slots * embd);
-  hidden_ = take(slots * ff);
-  up_ = take(slots * ff);
+ExpertBuffers::ExpertBuffers(const ExpertSizes& sizes, platform::Scratch& memory) noexcept
+    : logits(memory.take<float>(std::int64_t{sizes.n_ubatch} * sizes.router.n_experts)),
+      selection(memory.take<float>(std::int64_t{sizes.n_ubatch} * sizes.router.n_experts)),
+      inputs(memory.take<float>(sizes.n_slots() * sizes.n_embd)),
+      hidden(memory.take<float>(sizes.n_slots() * sizes.n_ff)) {}
+
+std::size_t ExpertBuffers::rounded_bytes(const ExpertSizes& sizes) noexcept {
+  return kernels::int8_rows_bytes(sizes.n_slots(), std::max(sizes.n_embd, sizes.n_ff));
+}
+
+Experts::Experts(const ExpertSizes& sizes, const ExpertBuffers& buffers, std::span<std::byte> rounded)
+    : sizes_(sizes), buffers_(buffers), rounded_(rounded) {
+  const auto slots = static_cast<std::size_t>(sizes.n_slots()), experts = static_cast<std::size_t>(sizes.router.n_experts);
   choices_.resize(slots);
   slot_.resize(slots);
   begin_.resize(experts + 1);
@@ -31,23 +26,24 @@ Experts::Experts(const RouterParams& params, int n_embd, int n_ff, int n_ubatch,
 }
 
 void Experts::route_tokens(const ExpertWeights& w, const float* x, int n_tokens, platform::Executor& executor) {
-  const auto experts = static_cast<std::size_t>(params_.n_experts), used = static_cast<std::size_t>(params_.n_used);
-  kernels::matmul({x, n_embd_, n_tokens, w.router, logits_, params_.n_experts}, rounded_, executor);
+  const RouterParams& p = sizes_.router;
+  const auto experts = static_cast<std::size_t>(p.n_experts), used = static_cast<std::size_t>(p.n_used);
+  kernels::matmul({x, sizes_.n_embd, n_tokens, w.router, buffers_.logits, p.n_experts}, rounded_, executor);
   const std::span<const float> bias(w.bias, w.bias == nullptr ? 0 : experts);
   executor.parallel_for(n_tokens, [&](int token, int) {
     const auto t = static_cast<std::size_t>(token);
-    route(params_, {logits_ + t * experts, experts}, bias, {selection_ + t * experts, experts}, {choices_.data() + t * used, used});
+    route(p, {buffers_.logits + t * experts, experts}, bias, {buffers_.selection + t * experts, experts}, {choices_.data() + t * used, used});
   });
   executor.ops().lap(platform::Op::router, kernels::work_of(w.router, n_tokens));
 }
 
 // Counting sort of (token, choice) pairs by expert; tokens keep their order within one.
 void Experts::group_by_expert(int n_tokens) {
-  const std::size_t pairs = static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(params_.n_used);
+  const std::size_t pairs = static_cast<std::size_t>(n_tokens) * static_cast<std::size_t>(sizes_.router.n_used);
   std::ranges::fill(begin_, 0);
   for (std::size_t i = 0; i < pairs; ++i) ++begin_[static_cast<std::size_t>(choices_[i].expert) + 1];
   hit_.clear();
-  for (int e = 0; e < params_.n_experts; ++e) {
+  for (int e = 0; e < sizes_.router.n_experts; ++e) {
     const auto at = static_cast<std::size_t>(e);
     if (begin_[at + 1] > 0) hit_.push_back(e);
     begin_[at + 1] += begin_[at];
@@ -74,17 +70,19 @@ void Experts::show(const kernels::MatrixStack& w, const float* inputs, platform:
 void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y, platform::Executor& executor) {
   route_tokens(w, x, n_tokens, executor);
   group_by_expert(n_tokens);
-  const int used = params_.n_used;
+  const int used = sizes_.router.n_used;
+  const std::int64_t n_embd = sizes_.n_embd, n_ff = sizes_.n_ff;
+  float *const inputs = buffers_.inputs, *const hidden = buffers_.hidden, *const outputs = inputs;
   executor.parallel_for(n_tokens, [&](int token, int) {
     for (int i = 0; i < used; ++i)
-      std::copy_n(x + token * n_embd_, n_embd_, inputs_ + slot_[static_cast<std::size_t>(token * used + i)] * n_embd_);
+      std::copy_n(x + token * n_embd, n_embd, inputs + slot_[static_cast<std::size_t>(token * used + i)] * n_embd);
   });
   executor.ops().lap(platform::Op::experts_sort);
 
   const int n_slots = n_tokens * used;
-  show(w.gate, inputs_, executor);
-  show(w.up, inputs_, executor);
-  kernels::Int8Rows x8 = kernels::round_rows(inputs_, n_embd_, n_slots, n_embd_, {w.gate.first.type, w.up.first.type}, rounded_, executor);
+  show(w.gate, inputs, executor);
+  show(w.up, inputs, executor);
+  kernels::Int8Rows x8 = kernels::round_rows(inputs, n_embd, n_slots, n_embd, {w.gate.first.type, w.up.first.type}, rounded_, executor);
 
   // One schedule over all (expert, tile) pairs, so that no thread waits for the end of a single expert.
   const auto for_each_tile = [&](const kernels::Matrix& w0, auto&& body) {
@@ -98,16 +96,15 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
   };
   for_each_tile(w.gate.first,
                 [&](const layers::FfnWeights& expert, std::int64_t first, int m, kernels::RowTile tile, std::span<float> scratch) {
-                  layers::gated_hidden_tile(expert, inputs_ + first * n_embd_, x8.from(first), m, tile, hidden_ + first * n_ff_,
-                                            up_ + first * n_ff_, scratch);
+                  layers::gated_hidden_tile(expert, inputs + first * n_embd, x8.from(first), m, tile, hidden + first * n_ff, scratch);
                 });
   executor.ops().lap(platform::Op::experts_gate_up, work_of_hit(w.gate.first, n_slots) + work_of_hit(w.up.first, n_slots));
-  show(w.down, hidden_, executor);
-  x8 = kernels::round_rows(hidden_, n_ff_, n_slots, n_ff_, {w.down.first.type}, rounded_, executor);
+  show(w.down, hidden, executor);
+  x8 = kernels::round_rows(hidden, n_ff, n_slots, n_ff, {w.down.first.type}, rounded_, executor);
   for_each_tile(w.down.first,
                 [&](const layers::FfnWeights& expert, std::int64_t first, int m, kernels::RowTile tile, std::span<float> scratch) {
                   kernels::matmul_on_this_thread(
-                      kernels::tile_of({hidden_ + first * n_ff_, n_ff_, m, expert.down, outputs_ + first * n_embd_, n_embd_, x8.from(first)}, tile),
+                      kernels::tile_of({hidden + first * n_ff, n_ff, m, expert.down, outputs + first * n_embd, n_embd, x8.from(first)}, tile),
                       scratch);
                 });
   executor.ops().lap(platform::Op::experts_down, work_of_hit(w.down.first, n_slots));
@@ -115,7 +112,7 @@ void Experts::run(const ExpertWeights& w, const float* x, int n_tokens, float* y
   executor.parallel_for(n_tokens, [&](int token, int) {
     for (int i = 0; i < used; ++i) {
       const auto pair = static_cast<std::size_t>(token * used + i);
-      kernels::add_scaled(y + token * n_embd_, outputs_ + slot_[pair] * n_embd_, choices_[pair].weight, n_embd_);
+      kernels::add_scaled(y + token * n_embd, outputs + slot_[pair] * n_embd, choices_[pair].weight, n_embd);
     }
   });
   executor.ops().lap(platform::Op::experts_sum);

@@ -65,6 +65,10 @@ class Executor {
   /// Who is told the inputs of products; nullptr, as at first: nobody. Outlives the executor.
   void watch(InputObserver* observer) noexcept { observer_ = observer; }
   InputObserver* observer() const noexcept { return observer_; }
+  /// Whether sums are to be made in an order that follows from shapes alone: then a row's result is the same to the bit whatever the
+  /// threads and the rows beside it. Not so at first.
+  bool fixed_order() const noexcept { return fixed_order_; }
+  void fix_order(bool on) noexcept { fixed_order_ = on; }
   void abort() noexcept { aborted_.store(true, std::memory_order_relaxed); }
 
   /// Scratch memory of a thread, 64-byte aligned; contents are lost between tasks.
@@ -144,6 +148,7 @@ class Executor {
   std::chrono::steady_clock::time_point last_poll_;
   OpTimer ops_;
   InputObserver* observer_ = nullptr;
+  bool fixed_order_ = false;
 };
 
 }  // namespace mla::platform

@@ -89,8 +89,13 @@ TEST_CASE("grouped experts equal one expert after another") {
     const auto x = filled(static_cast<std::size_t>(n) * n_embd, 1);
     auto y = filled(static_cast<std::size_t>(n) * n_embd, 1);
     const auto start = y;
-    platform::Executor executor(make_thread_pool(2), {}, kernels::matmul_scratch_floats(n_ff), nullptr);
-    Experts(p, n_embd, n_ff, 40, nullptr).run(w, x.data(), n, y.data(), executor);
+    platform::Executor executor(make_thread_pool(2), {}, layers::gated_scratch_floats(n_embd, 40), nullptr);
+    const ExpertSizes sizes{p, n_embd, n_ff, 40};
+    platform::Scratch counter;
+    const ExpertBuffers counted(sizes, counter);
+    platform::Buffer memory(nullptr, counter.floats() * sizeof(float), "activations"), rounded(nullptr, ExpertBuffers::rounded_bytes(sizes), "activations");
+    platform::Scratch scratch(memory.as<float>());
+    Experts(sizes, ExpertBuffers(sizes, scratch), {rounded.data(), rounded.size()}).run(w, x.data(), n, y.data(), executor);
 
     double worst = 0;
     for (int t = 0; t < n; ++t) {

@@ -187,7 +187,7 @@ TEST_CASE("mla-inspect: errors are one line") {
 
 TEST_CASE("every program has --help, on standard output, that names its flags") {
   const std::vector<std::pair<std::string, std::vector<std::string>>> programs{
-      {"mla-run", {"-m,--model", "-t,--threads", "-tb,--threads-batch", "--numa", "--pin", "-c,--ctx-size", "-ub,--ubatch-size", "--attention", "--cache-type", "--cache-type-k",
+      {"mla-run", {"-m,--model", "-t,--threads", "-tb,--threads-batch", "--numa", "--pin", "--deterministic", "-c,--ctx-size", "-ub,--ubatch-size", "--attention", "--cache-type", "--cache-type-k",
                    "--cache-type-v", "-p,--prompt", "-f,--file", "-n,--n-predict", "-s,--seed", "--temp", "--top-k", "--top-p", "--min-p"}},
       {"mla-perplexity", {"-m,--model", "-t,--threads", "-c,--ctx-size", "-ub,--ubatch-size", "--attention", "--cache-type", "-f,--file",
                           "--tokens", "--logits-out", "--kl-divergence", "--hellaswag", "exp(mean negative log-likelihood)"}},

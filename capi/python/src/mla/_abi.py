@@ -175,6 +175,7 @@ class mla_context_options(Structure):
         ("abort_user_data", c_void_p),
         ("n_threads_batch", c_int32),
         ("pin_threads", c_int32),
+        ("deterministic", c_int32),
     ]
 
 

@@ -160,7 +160,8 @@ class mla_context_options(Structure):
     abort_user_data: Pointer
     n_threads_batch: int
     pin_threads: int
-    def __init__(self, struct_size: int = ..., attention: int = ..., n_ctx: int = ..., n_ubatch: int = ..., cache_type_k: int = ..., cache_type_v: int = ..., n_threads: int = ..., cache: Pointer = ..., thread_pool: Pointer = ..., allocator: Pointer = ..., abort: Pointer = ..., abort_user_data: Pointer = ..., n_threads_batch: int = ..., pin_threads: int = ...) -> None: ...
+    deterministic: int
+    def __init__(self, struct_size: int = ..., attention: int = ..., n_ctx: int = ..., n_ubatch: int = ..., cache_type_k: int = ..., cache_type_v: int = ..., n_threads: int = ..., cache: Pointer = ..., thread_pool: Pointer = ..., allocator: Pointer = ..., abort: Pointer = ..., abort_user_data: Pointer = ..., n_threads_batch: int = ..., pin_threads: int = ..., deterministic: int = ...) -> None: ...
 
 class mla_batch(Structure):
     struct_size: int

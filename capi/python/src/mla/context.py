@@ -59,14 +59,15 @@ class Context(Owner, Writer):
     Options are those of <mla/context.hpp>. `cache` is one to use instead of an own one of n_ctx rows.
     """
 
-    def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 512,
+    def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
                  cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16",
                  cache: Optional[KvCache] = None, n_threads: int = 0, n_threads_batch: int = 0,
-                 thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False) -> None:
+                 thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False, deterministic: bool = False) -> None:
         options = _options(attention, n_ctx, n_ubatch, cache_type_k, cache_type_v, n_threads, n_threads_batch)
         options.cache = cache.handle.pointer if cache else None
         options.thread_pool = thread_pool.struct if thread_pool else None
         options.pin_threads = pin_threads
+        options.deterministic = deterministic
         self.model = model
         keep = (model.handle, cache.handle if cache else None, thread_pool.handle if thread_pool else None)
         self._handle = Handle(new(lib.mla_context_new, model.handle.pointer, byref(options)), lib.mla_context_free, keep)
@@ -80,7 +81,7 @@ class Context(Owner, Writer):
         _interrupt.own_signal_stack()
 
     @staticmethod
-    def memory_need(path: Path, *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 512,
+    def memory_need(path: Path, *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
                     cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16", n_threads: int = 0,
                     n_threads_batch: int = 0) -> MemoryNeed:
         """What such a context on the model of a GGUF file will take; reads its headers only, and allocates nothing."""

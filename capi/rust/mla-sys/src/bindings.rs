@@ -371,6 +371,9 @@ pub struct mla_context_options {
     pub n_threads_batch: i32,
     /// nonzero: bind each thread of the context's own to a processor; never the calling thread
     pub pin_threads: i32,
+    /// Nonzero: logits are the same to the last bit whatever the number of threads, the length of batches and ubatches, the sequences beside, and
+    /// what was in the cache already; on the same processor, with the same library. Prompts take longer: docs/attention.md.
+    pub deterministic: i32,
 }
 impl Default for mla_context_options {
     /// What the header's initialiser macro sets: the size, and zeros.

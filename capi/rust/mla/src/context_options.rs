@@ -50,7 +50,7 @@ impl ContextOptions {
         self
     }
 
-    /// Tokens computed at once; longer batches are cut; 0: 512.
+    /// Tokens computed at once; longer batches are cut; 0: 2048.
     pub fn n_ubatch(mut self, n_ubatch: i32) -> Self {
         self.raw.n_ubatch = n_ubatch;
         self
@@ -89,6 +89,13 @@ impl ContextOptions {
     /// Bind each thread of the context's own to a processor; never the calling thread.
     pub fn pin_threads(mut self, pin: bool) -> Self {
         self.raw.pin_threads = i32::from(pin);
+        self
+    }
+
+    /// Logits are the same to the last bit whatever the number of threads, the length of batches, the sequences beside, and what was in the
+    /// cache already. Prompts take longer.
+    pub fn deterministic(mut self, on: bool) -> Self {
+        self.raw.deterministic = i32::from(on);
         self
     }
 
