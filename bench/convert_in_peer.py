@@ -3,7 +3,7 @@
 
     bench/convert_in_peer.py --bin build/bin --peer FOLDER     needs numpy; FOLDER has llama-perplexity
 
-Makes random models of two or three layers with the head sizes of DeepSeek-V3 and GLM-4.7-Flash as Hugging Face folders: BF16, FP8 with block
+Makes small random models with the head sizes of DeepSeek-V3 and GLM-4.7-Flash as Hugging Face folders: BF16, FP8 with block
 scales, no q_lora with softmax routing, tiktoken's ranks, layers of multi-token prediction. No groups of experts: peers differ there.
 """
 import argparse
@@ -19,19 +19,20 @@ import numpy
 
 ROOT = Path(__file__).parents[1]
 TOKENIZERS = ROOT / "tests/golden/tokenizer"
-V3 = {"architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "hidden_act": "silu", "hidden_size": 256, "intermediate_size": 512,
-      "moe_intermediate_size": 256, "n_routed_experts": 8, "num_experts_per_tok": 3, "n_shared_experts": 1, "first_k_dense_replace": 1,
-      "moe_layer_freq": 1, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4, "kv_lora_rank": 512, "q_lora_rank": 256,
-      "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
-      "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096, "beta_fast": 32, "beta_slow": 1, "mscale": 1.0,
-                       "mscale_all_dim": 1.0},
-      "scoring_func": "sigmoid", "topk_method": "noaux_tc", "n_group": 1, "topk_group": 1, "norm_topk_prob": True, "routed_scaling_factor": 2.5,
-      "num_nextn_predict_layers": 0, "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": 1}
+V3 = {"architectures": ["DeepseekV3ForCausalLM"], "model_type": "deepseek_v3", "hidden_act": "silu", "hidden_size": 256,
+      "intermediate_size": 512, "moe_intermediate_size": 256, "n_routed_experts": 8, "num_experts_per_tok": 3, "n_shared_experts": 1,
+      "first_k_dense_replace": 1, "moe_layer_freq": 1, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4,
+      "kv_lora_rank": 512, "q_lora_rank": 256, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+      "max_position_embeddings": 4096, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+      "scoring_func": "sigmoid", "topk_method": "noaux_tc", "n_group": 1, "topk_group": 1, "norm_topk_prob": True,
+      "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096, "beta_fast": 32, "beta_slow": 1,
+                       "mscale": 1.0, "mscale_all_dim": 1.0},
+      "routed_scaling_factor": 2.5, "num_nextn_predict_layers": 0, "tie_word_embeddings": False, "bos_token_id": 0, "eos_token_id": 1}
 V2 = V3 | {"architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2", "q_lora_rank": None, "scoring_func": "softmax",
            "topk_method": "greedy", "norm_topk_prob": False, "routed_scaling_factor": 1.0,
            "num_hidden_layers": 27}  # by which the peer knows a model without q_lora
-GLM = V3 | {"architectures": ["Glm4MoeLiteForCausalLM"], "model_type": "glm4_moe_lite", "num_attention_heads": 20, "num_key_value_heads": 20,
-            "qk_nope_head_dim": 192, "v_head_dim": 256, "rope_theta": 1000000.0, "routed_scaling_factor": 1.8}
+GLM = V3 | {"architectures": ["Glm4MoeLiteForCausalLM"], "model_type": "glm4_moe_lite", "num_attention_heads": 20,
+            "num_key_value_heads": 20, "qk_nope_head_dim": 192, "v_head_dim": 256, "rope_theta": 1000000.0, "routed_scaling_factor": 1.8}
 del GLM["rope_scaling"]
 # Name: config.json, tokenizer and the size of its vocabulary, FP8, further flags of mla-convert.
 CASES = {"v3": (V3, "llm", 2048, False, []), "v3-fp8": (V3, "llm", 2048, True, []), "v2-no-q_lora": (V2, "llm", 2048, False, []),
@@ -95,7 +96,8 @@ class Weights:
             return self.ffn(at + "mlp.", d, c["intermediate_size"])
         self.matrix(at + "mlp.gate", c["n_routed_experts"], d, keep=True)
         if c["scoring_func"] == "sigmoid":
-            self.add(at + "mlp.gate.e_score_correction_bias", (0.2 * self.random.standard_normal(c["n_routed_experts"])).astype(numpy.float32), "F32")
+            bias = 0.2 * self.random.standard_normal(c["n_routed_experts"])
+            self.add(at + "mlp.gate.e_score_correction_bias", bias.astype(numpy.float32), "F32")
         for expert in range(c["n_routed_experts"]):
             self.ffn(f"{at}mlp.experts.{expert}.", d, c["moe_intermediate_size"])
         self.ffn(at + "mlp.shared_experts.", d, c["moe_intermediate_size"] * c["n_shared_experts"])
@@ -113,7 +115,8 @@ def write_folder(folder, config, tokenizer, n_vocab, fp8):
     shutil.copytree(TOKENIZERS / tokenizer, folder)
     config = config | {"vocab_size": n_vocab}
     if fp8:
-        config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8", "weight_block_size": [128, 128]}
+        config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+                                         "weight_block_size": [128, 128]}
     (folder / "config.json").write_text(json.dumps(config))
     weights, d, n_layers = Weights(fp8), config["hidden_size"], config["num_hidden_layers"]
     weights.matrix("model.embed_tokens", n_vocab, d, 16.0, keep=True)
@@ -135,14 +138,15 @@ def run(*command):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-    return done.stdout + done.stderr
+    return done.stdout, done.stderr
 
 
 def compare(flags, folder, model, text):
     """Perplexity here and there, KL divergence, share of the same first choices."""
     base = folder / "base"
-    here = json.loads(run(flags.bin / "mla-perplexity", "-m", model, "-f", text, "-c", 512, "--kl-divergence-base", base, "--json").split("\n}")[0] + "\n}")
-    there = run(flags.peer / "llama-perplexity", "-m", model, "-c", 512, "-mla", 1, "-t", 2, "--kl-divergence-base", base, "--kl-divergence")
+    here = json.loads(run(flags.bin / "mla-perplexity", "-m", model, "-f", text, "-c", 512, "--kl-divergence-base", base, "--json")[0])
+    there = "".join(run(flags.peer / "llama-perplexity", "-m", model, "-c", 512, "-mla", 1, "-t", 2, "--kl-divergence-base", base,
+                        "--kl-divergence"))
     found = {key: float(re.search(pattern, there)[1]) for key, pattern in
              (("ppl", r"Mean PPL\(Q\)\s*:\s*([\d.]+)"), ("kl", r"Mean\s+KLD:\s*([-\d.]+)"), ("top", r"Same top p:\s*([\d.]+)"))}
     return here["perplexity"]["value"], found["ppl"], found["kl"], found["top"]
