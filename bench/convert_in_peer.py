@@ -4,7 +4,8 @@
     bench/convert_in_peer.py --bin build/bin --peer FOLDER     needs numpy; FOLDER has llama-perplexity
 
 Makes small random models with the head sizes of DeepSeek-V3 and GLM-4.7-Flash as Hugging Face folders: BF16, FP8 with block
-scales, no q_lora with softmax routing, tiktoken's ranks, layers of multi-token prediction. No groups of experts: peers differ there.
+scales, no q_lora with softmax routing, tiktoken's ranks, layers of multi-token prediction that are left out
+(the peer knows no others). No groups of experts: peers differ there.
 """
 import argparse
 import json
@@ -34,10 +35,10 @@ V2 = V3 | {"architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v
 GLM = V3 | {"architectures": ["Glm4MoeLiteForCausalLM"], "model_type": "glm4_moe_lite", "num_attention_heads": 20,
             "num_key_value_heads": 20, "qk_nope_head_dim": 192, "v_head_dim": 256, "rope_theta": 1000000.0, "routed_scaling_factor": 1.8}
 del GLM["rope_scaling"]
-# Name: config.json, tokenizer and the size of its vocabulary, FP8, further flags of mla-convert.
-CASES = {"v3": (V3, "llm", 2048, False, []), "v3-fp8": (V3, "llm", 2048, True, []), "v2-no-q_lora": (V2, "llm", 2048, False, []),
-         "kimi-k2": (V3, "kimi", 2048, False, []), "v3-mtp": (V3 | {"num_nextn_predict_layers": 1}, "llm", 2048, False, ["--mtp"]),
-         "glm-4.7-flash": (GLM, "glm4", 2048, False, [])}
+# Name: config.json, tokenizer, FP8.
+CASES = {"v3": (V3, "llm", False), "v3-fp8": (V3, "llm", True), "v2-no-q_lora": (V2, "llm", False), "kimi-k2": (V3, "kimi", False),
+         "v3-mtp": (V3 | {"num_nextn_predict_layers": 1}, "llm", False), "glm-4.7-flash": (GLM, "glm4", False)}
+N_VOCAB = 2048
 
 
 def bfloat16(values):
@@ -111,15 +112,15 @@ class Weights:
         path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in self.tensors.values()))
 
 
-def write_folder(folder, config, tokenizer, n_vocab, fp8):
+def write_folder(folder, config, tokenizer, fp8):
     shutil.copytree(TOKENIZERS / tokenizer, folder)
-    config = config | {"vocab_size": n_vocab}
+    config = config | {"vocab_size": N_VOCAB}
     if fp8:
         config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
                                          "weight_block_size": [128, 128]}
     (folder / "config.json").write_text(json.dumps(config))
     weights, d, n_layers = Weights(fp8), config["hidden_size"], config["num_hidden_layers"]
-    weights.matrix("model.embed_tokens", n_vocab, d, 16.0, keep=True)
+    weights.matrix("model.embed_tokens", N_VOCAB, d, 16.0, keep=True)
     for layer in range(n_layers + config["num_nextn_predict_layers"]):
         at = f"model.layers.{layer}."
         weights.layer(at, config, layer < config["first_k_dense_replace"])
@@ -127,10 +128,10 @@ def write_folder(folder, config, tokenizer, n_vocab, fp8):
             weights.matrix(at + "eh_proj", d, 2 * d)
             for name in ("enorm", "hnorm", "shared_head.norm"):
                 weights.norm(at + name, d)
-            weights.matrix(at + "embed_tokens", n_vocab, d, keep=True)
-            weights.matrix(at + "shared_head.head", n_vocab, d, keep=True)
+            weights.matrix(at + "embed_tokens", N_VOCAB, d, keep=True)
+            weights.matrix(at + "shared_head.head", N_VOCAB, d, keep=True)
     weights.norm("model.norm", d)
-    weights.matrix("lm_head", n_vocab, d, 2.0, keep=True)
+    weights.matrix("lm_head", N_VOCAB, d, 2.0, keep=True)
     weights.save(folder / "model.safetensors")
 
 
@@ -161,13 +162,13 @@ def main():
     flags = parser.parse_args()
     print("| folder | type | perplexity here | there | KL divergence | same first choice |\n|---|---|---|---|---|---|")
     for case in flags.cases.split(","):
-        config, tokenizer, n_vocab, fp8, extra = CASES[case]
+        config, tokenizer, fp8 = CASES[case]
         with tempfile.TemporaryDirectory() as temporary:
             place = Path(temporary)
             (place / "text").write_text((ROOT / "examples/models/heldout.txt").read_text()[:20000])
-            write_folder(place / "hf", config, tokenizer, n_vocab, fp8)
+            write_folder(place / "hf", config, tokenizer, fp8)
             for kind in flags.types.split(","):
-                run(flags.bin / "mla-convert", place / "hf", "-o", place / "m.gguf", "--type", kind, *extra)
+                run(flags.bin / "mla-convert", place / "hf", "-o", place / "m.gguf", "--type", kind)
                 here, there, kl, top = compare(flags, place, place / "m.gguf", place / "text")
                 print(f"| {case} | {kind.upper()} | {here:.3f} | {there:.3f} | {kl:.6f} | {top:.1f} % |", flush=True)
 

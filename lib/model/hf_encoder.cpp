@@ -45,7 +45,8 @@ void HfEncoder::encode(const HfTensor& tensor, quant::Type type, std::int64_t fi
     rows.resize(static_cast<std::size_t>(count * cols));
     tensor.load(first + begin, count, rows.data());
     if (needs_finite && quant::find_not_finite(rows) != 0)
-      fail(Status::bad_file, "{}: tensor {} has values that are not finite, which {} can't hold", folder_, tensor.name, quant::traits(type).name);
+      fail(Status::bad_file, "{}: tensor {} has values that are not finite, which {} can't hold", folder_, tensor.name,
+           quant::traits(type).name);
     quant::encode(type, rows.data(), nullptr, blocks_.data() + row_bytes * static_cast<std::size_t>(begin), count * cols);
   };
   const auto call = [](void* data, int i, int thread) { (*static_cast<decltype(task)*>(data))(i, thread); };

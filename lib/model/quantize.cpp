@@ -34,7 +34,11 @@ struct Job {
 class Conversion {
  public:
   Conversion(format::GgufFile& file, const std::string& output, const QuantizeOptions& options)
-      : file_(file), options_(options), output_(output), pool_(make_thread_pool(options.n_threads)), writer_(output, options.max_part_bytes) {
+      : file_(file),
+        options_(options),
+        output_(output),
+        pool_(make_thread_pool(options.n_threads)),
+        writer_(output, options.max_part_bytes) {
     if (!options.imatrix.empty()) imatrix_ = format::read_imatrix(options.imatrix);
     plan();
   }
@@ -97,7 +101,8 @@ class Conversion {
       else if (n_without++ == 0) first = job.from->name;
     }
     if (n_without > 0)
-      log(LogLevel::warning, fmt::format("{}: no importances for {} of {} tensors, the first of which is {}", options_.imatrix, n_without, n_quantized, first));
+      log(LogLevel::warning, fmt::format("{}: no importances for {} of {} tensors, the first of which is {}", options_.imatrix, n_without,
+                                         n_quantized, first));
   }
 
   // Of all columns of all matrices [n_matrices, columns].
@@ -110,8 +115,8 @@ class Conversion {
   }
 
   bool is_replaced(const std::string& key) const {
-    return key.starts_with("split.") || key.starts_with("mla.layout") || key == "general.alignment" || (file_type_ && key == "general.file_type") ||
-           (!options_.imatrix.empty() && key.starts_with("quantize.imatrix."));
+    return key.starts_with("split.") || key.starts_with("mla.layout") || key == "general.alignment" ||
+           (file_type_ && key == "general.file_type") || (!options_.imatrix.empty() && key.starts_with("quantize.imatrix."));
   }
 
   void write_header() {
@@ -133,7 +138,8 @@ class Conversion {
 
   void report() const {
     const bool any_type = !options_.type.empty() || !options_.tensor_types.empty();
-    if (options_.progress && !options_.progress(any_type ? "quantize" : "write", done_, total_)) fail(Status::aborted, "writing {} was cancelled", output_);
+    if (options_.progress && !options_.progress(any_type ? "quantize" : "write", done_, total_))
+      fail(Status::aborted, "writing {} was cancelled", output_);
   }
 
   void copy(const Job& job) {
@@ -169,13 +175,16 @@ class Conversion {
     std::vector<float> weights;
     const format::ImatrixEntry* entry = options_.imatrix.empty() ? nullptr : imatrix_.find(from.name);
     if (entry != nullptr) weights = weights_of(from, *entry);
-    const std::int64_t cols = columns(from), rows = n_rows(from), n_matrices = std::max<std::int64_t>(1, static_cast<std::int64_t>(weights.size()) / cols);
+    const std::int64_t cols = columns(from), rows = n_rows(from),
+                       n_matrices = std::max<std::int64_t>(1, static_cast<std::int64_t>(weights.size()) / cols);
     for (std::int64_t m = 0; !weights.empty() && m < n_matrices; ++m)
       quant::level_weights(std::span(weights).subspan(static_cast<std::size_t>(m * cols), static_cast<std::size_t>(cols)));
 
     const std::int64_t rows_of_matrix = rows / n_matrices;
-    const std::int64_t piece = std::max<std::int64_t>(1, static_cast<std::int64_t>(piece_bytes / sizeof(float)) / cols / panel_rows) * panel_rows;
-    const std::size_t row_bytes = quant::row_bytes(static_cast<Type>(to.type), cols), from_row_bytes = from.bytes / static_cast<std::size_t>(rows);
+    const std::int64_t piece =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(piece_bytes / sizeof(float)) / cols / panel_rows) * panel_rows;
+    const std::size_t row_bytes = quant::row_bytes(static_cast<Type>(to.type), cols),
+                      from_row_bytes = from.bytes / static_cast<std::size_t>(rows);
     for (std::int64_t first = 0; first < rows; first += piece) {
       const std::int64_t n = std::min(piece, rows - first);
       converted_.resize(static_cast<std::size_t>(n) * row_bytes);
@@ -222,7 +231,8 @@ class Conversion {
       rows = scratch.encoded.data();
     }
     for (std::int64_t r = 0; r < n; ++r)
-      quant::encode(type, scratch.values.data() + r * cols, weights_of_row(first + r), rows + static_cast<std::size_t>(r) * row_bytes, cols);
+      quant::encode(type, scratch.values.data() + r * cols, weights_of_row(first + r), rows + static_cast<std::size_t>(r) * row_bytes,
+                    cols);
     if (job.to.in_panels) kernels::rows_to_panel({rows, type, panel_rows, cols, row_bytes}, 0, out);
   }
 
@@ -263,7 +273,8 @@ class Conversion {
 std::vector<std::string> quantize_file(const std::string& input, const std::string& output, const QuantizeOptions& options) {
   format::GgufFile file = format::GgufFile::open(input, {.progress = options.progress});
   if (const std::string architecture = file.require_string("general.architecture"); architecture != "deepseek2")
-    fail(Status::unsupported, "{}: metadata key general.architecture is '{}': only deepseek2 models are converted", file.path(), architecture);
+    fail(Status::unsupported, "{}: metadata key general.architecture is '{}': only deepseek2 models are converted", file.path(),
+         architecture);
   for (const TensorInfo& tensor : file.tensors())
     if (tensor.in_panels && !model::may_be_in_panels(tensor))
       fail(Status::bad_file, "{}: tensor {} is in panels, which it can't be: the file is damaged", file.path(), tensor.name);

@@ -20,7 +20,8 @@ bool can_encode(Type type) noexcept { return is_plain(type) || find_encoder(type
 
 void encode(Type type, const float* in, const float* weights, void* out, std::int64_t n) {
   if (!can_encode(type))
-    fail(Status::unsupported, "cannot quantise to {} in this version: use F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
+    fail(Status::unsupported,
+         "cannot quantise to {} in this version: use F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
          traits(type).name);
   encode_on(platform::active_isa(), type, in, weights, out, n);
 }
