@@ -68,8 +68,8 @@ int cache_rows(const Flags& f, const std::vector<Cell>& cells) {
   const Cell& largest = *std::ranges::max_element(cells, {}, &Cell::rows);
   const std::int64_t rows = largest.rows();
   if (f.model.n_ctx > 0 && f.model.n_ctx < rows)
-    throw program::Failure(fmt::format("-c {}: -npp {} -ntg {} -npl {} needs {} tokens (whole pages of {} for each sequence)", f.model.n_ctx,
-                                       largest.pp, largest.tg, largest.b, rows, mla::KvCache::page_rows));
+    throw program::Failure(fmt::format("-c {}: -npp {} -ntg {} -npl {} needs {} tokens (whole pages of {} for each sequence)",
+                                       f.model.n_ctx, largest.pp, largest.tg, largest.b, rows, mla::KvCache::page_rows));
   if (rows > (1 << 30))
     throw program::Failure(fmt::format("-npp {} -ntg {} -npl {}: {} tokens are too many", largest.pp, largest.tg, largest.b, rows));
   return f.model.n_ctx > 0 ? f.model.n_ctx : static_cast<int>(rows);
@@ -150,14 +150,17 @@ void run(const Flags& flags) {
       std::fprintf(stderr, "\r\033[KPP %d TG %d B %d: %.2f and %.2f tokens/s", cell.pp, cell.tg, cell.b, cell.s_pp(), cell.s_tg());
   }
   if (program::stderr_is_terminal()) std::fprintf(stderr, "\r\033[K");
-  for (const std::string& output : flags.outputs) program::print(output == "json" ? json(cells, flags, runner.n_threads()) : markdown(cells));
+  for (const std::string& output : flags.outputs)
+    program::print(output == "json" ? json(cells, flags, runner.n_threads()) : markdown(cells));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Prompts (PP tokens each) and generation (TG tokens each) of B sequences at once: times T in seconds, speeds S in tokens per second. "
-               "Lists are separated by commas; every combination is measured.", "mla-batched-bench");
+  CLI::App app(
+      "Prompts (PP tokens each) and generation (TG tokens each) of B sequences at once: times T in seconds, speeds S in tokens per second. "
+      "Lists are separated by commas; every combination is measured.",
+      "mla-batched-bench");
   Flags flags;
   declare(app, flags);
   return program::run(app, argc, argv, [&] { run(flags); });

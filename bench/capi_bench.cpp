@@ -1,4 +1,5 @@
-// mla-bench-capi: what the C interface costs at generation: its loop and that of C++, in turns, on the same file and the same threads' number.
+// mla-bench-capi: what the C interface costs at generation: its loop and that of C++, in turns, on the same file and the same threads'
+// number.
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -100,7 +101,8 @@ int main(int argc, char** argv) {
     require(mla_context_new(&c, model, &options));
     std::vector<double> in_cpp, in_c, ratios;
     for (int i = -2; i < repetitions; ++i) {  // two turns to warm up
-      const double first = i % 2 == 0 ? cpp_loop(cpp, n) : c_loop(c, tokenizer, n), second = i % 2 == 0 ? c_loop(c, tokenizer, n) : cpp_loop(cpp, n);
+      const double first = i % 2 == 0 ? cpp_loop(cpp, n) : c_loop(c, tokenizer, n),
+                   second = i % 2 == 0 ? c_loop(c, tokenizer, n) : cpp_loop(cpp, n);
       if (i < 0) continue;
       in_cpp.push_back((i % 2 == 0 ? first : second) / n), in_c.push_back((i % 2 == 0 ? second : first) / n);
       ratios.push_back(in_c.back() / in_cpp.back());

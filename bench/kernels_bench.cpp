@@ -104,7 +104,8 @@ void onednn_u8s8s32(benchmark::State& state, const Shape& shape) {
 
 // "/m:48/n:2048/k:2048" behind the kernel's name, for --benchmark_filter.
 void add(const std::string& kernel, const Shape& s, const std::function<void(benchmark::State&)>& body) {
-  benchmark::RegisterBenchmark((kernel + "/m:" + std::to_string(s.m) + "/n:" + std::to_string(s.n) + "/k:" + std::to_string(s.k)).c_str(), body);
+  benchmark::RegisterBenchmark((kernel + "/m:" + std::to_string(s.m) + "/n:" + std::to_string(s.n) + "/k:" + std::to_string(s.k)).c_str(),
+                               body);
 }
 
 void add_type(quant::Type type, const Shape& shape) {
@@ -114,7 +115,8 @@ void add_type(quant::Type type, const Shape& shape) {
   const kernels::Int8Kernels* const int8 = kernels::active_int8_kernels();
   if (int8 == nullptr || int8->find(type) == nullptr) return;
   for (const bool in_panels : {false, true})
-    add((in_panels ? "int8 panels/" : "int8 rows/") + name, shape, [=](benchmark::State& state) { int8_product(state, type, in_panels, shape); });
+    add((in_panels ? "int8 panels/" : "int8 rows/") + name, shape,
+        [=](benchmark::State& state) { int8_product(state, type, in_panels, shape); });
 }
 
 }  // namespace

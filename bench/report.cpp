@@ -14,10 +14,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string markdown(const std::vector<Result>& results) {
-  std::vector<std::vector<std::string>> rows = {{"model", "attention", "cache", "threads", "ubatch", "test", "tokens/s (median)", "± stddev"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"model", "attention", "cache", "threads", "ubatch", "test", "tokens/s (median)", "± stddev"}};
   for (const Result& r : results)
-    rows.push_back({r.model, r.attention, r.cache(), std::to_string(r.threads), std::to_string(r.ubatch), r.test(), fixed(r.tokens_per_second()),
-                    fixed(r.stddev())});
+    rows.push_back({r.model, r.attention, r.cache(), std::to_string(r.threads), std::to_string(r.ubatch), r.test(),
+                    fixed(r.tokens_per_second()), fixed(r.stddev())});
   return markdown_table(rows, 3);
 }
 
@@ -65,7 +66,8 @@ std::string csv(const std::vector<Result>& results) {
 double giga_rate(double amount, double seconds) { return seconds > 0 ? amount / seconds * 1e-9 : 0; }
 
 // Figures of an operation per `runs` of them, or of all together.
-std::vector<std::string> ops_row(const std::string& name, const mla::OpTiming& op, double limit_seconds, double total_seconds, double runs) {
+std::vector<std::string> ops_row(const std::string& name, const mla::OpTiming& op, double limit_seconds, double total_seconds,
+                                 double runs) {
   const double bytes = static_cast<double>(op.bytes), operations = static_cast<double>(op.operations);
   const auto or_blank = [](double value, int digits) { return value > 0 ? fixed(value, digits) : std::string(); };
   return {name,
@@ -114,7 +116,8 @@ std::string ops_table(const Result& r) {
   for (const mla::OpTiming& op : r.ops) rows.push_back(ops_row(std::string(op.name), op, r.limit_seconds(op), all.seconds, runs));
   rows.push_back(ops_row("total", all, limit, all.seconds, runs));
   const mla::MachineRates& m = *r.machine;
-  return fmt::format("\n{}, {} attention, {} cache, {} threads: per {}\n", r.test(), r.attention, r.cache(), r.threads, generation ? "token" : "prompt") +
+  return fmt::format("\n{}, {} attention, {} cache, {} threads: per {}\n", r.test(), r.attention, r.cache(), r.threads,
+                     generation ? "token" : "prompt") +
          fmt::format("Limits: memory read {:.1f} GB/s, f32 product {:.1f} GOP/s, int8 product {:.1f} GOP/s\n\n", m.read_bytes * 1e-9,
                      m.f32_operations * 1e-9, m.int8_operations * 1e-9) +
          markdown_table(rows, 1);

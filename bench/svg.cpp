@@ -37,7 +37,8 @@ std::vector<Series> collect(const std::vector<Result>& results, bool prompts) {
   };
   for (const Result& r : results) {
     if ((r.n_prompt > 0) != prompts) continue;
-    std::string name = fmt::format("{} {} {}", prompts ? fmt::format("pp{}", r.n_prompt) : fmt::format("tg{}", r.n_gen), r.attention, r.cache());
+    std::string name =
+        fmt::format("{} {} {}", prompts ? fmt::format("pp{}", r.n_prompt) : fmt::format("tg{}", r.n_gen), r.attention, r.cache());
     if (differ(&Result::threads)) name += fmt::format(" t{}", r.threads);
     if (differ(&Result::ubatch)) name += fmt::format(" ub{}", r.ubatch);
     auto series = std::ranges::find(list, name, &Series::name);
@@ -89,9 +90,12 @@ std::string axes(const Scale& scale, double y, const char* title) {
     svg += fmt::format("<line x1=\"{:.1f}\" y1=\"{}\" x2=\"{:.1f}\" y2=\"{}\" stroke=\"#333333\"/>\n", at, base, at, base + 5);
     svg += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{:.0f}</text>\n", at, base + 19, i * scale.depth_step);
   }
-  svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#333333\"/>\n", left, y, panel_width, panel_height);
-  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">depth: tokens in the cache</text>\n", left + panel_width / 2, y + panel_height + 38);
-  svg += fmt::format("<text transform=\"translate(16 {}) rotate(-90)\" text-anchor=\"middle\">tokens per second</text>\n", y + panel_height / 2);
+  svg += fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"none\" stroke=\"#333333\"/>\n", left, y, panel_width,
+                     panel_height);
+  svg += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">depth: tokens in the cache</text>\n", left + panel_width / 2,
+                     y + panel_height + 38);
+  svg += fmt::format("<text transform=\"translate(16 {}) rotate(-90)\" text-anchor=\"middle\">tokens per second</text>\n",
+                     y + panel_height / 2);
   return svg;
 }
 
@@ -107,17 +111,21 @@ std::string panel(const std::vector<Series>& list, double y, const char* title) 
   const double key = left + panel_width + 16;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const char* const colour = colours[i % colours.size()];
-    svg += polyline(list[i], scale, &Point::limit, fmt::format("stroke=\"{}\" stroke-width=\"1.3\" stroke-dasharray=\"6 4\"", colour).c_str());
+    svg +=
+        polyline(list[i], scale, &Point::limit, fmt::format("stroke=\"{}\" stroke-width=\"1.3\" stroke-dasharray=\"6 4\"", colour).c_str());
     svg += polyline(list[i], scale, &Point::rate, fmt::format("stroke=\"{}\" stroke-width=\"2\"", colour).c_str());
     for (const Point& p : list[i].points)
-      svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"><title>{}, depth {}: {:.2f} tokens/s, limit {:.2f}</title></circle>\n",
-                         scale.x(p.depth), scale.y(p.rate), colour, escaped(list[i].name), p.depth, p.rate, p.limit);
+      svg += fmt::format(
+          "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"><title>{}, depth {}: {:.2f} tokens/s, limit {:.2f}</title></circle>\n",
+          scale.x(p.depth), scale.y(p.rate), colour, escaped(list[i].name), p.depth, p.rate, p.limit);
     const double at = y + 12 + 20 * static_cast<double>(i);
-    svg += fmt::format("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"{}\" stroke-width=\"2\"/>\n", key, at - 4, key + 24, at - 4, colour);
+    svg += fmt::format("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"{}\" stroke-width=\"2\"/>\n", key, at - 4, key + 24, at - 4,
+                       colour);
     svg += fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", key + 30, at, escaped(list[i].name));
   }
   const double at = y + 12 + 20 * static_cast<double>(list.size());
-  svg += fmt::format("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"#333333\" stroke-dasharray=\"6 4\"/>\n", key, at - 4, key + 24, at - 4);
+  svg += fmt::format("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"#333333\" stroke-dasharray=\"6 4\"/>\n", key, at - 4, key + 24,
+                     at - 4);
   return svg + fmt::format("<text x=\"{}\" y=\"{}\">the machine's limit</text>\n", key + 30, at);
 }
 
@@ -135,11 +143,12 @@ std::string depth_plot(const std::vector<Result>& results) {
     y += std::max(panel_height, 20 * static_cast<double>(list.size() + 2)) + gap;
   }
   const Result& first = results.front();
-  return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" "
-                     "font-size=\"12\" fill=\"#222222\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
-                     "<text x=\"{2}\" y=\"28\" font-size=\"16\">{3}: {4} threads, memory {5:.1f} GB/s, int8 {6:.0f} GOP/s, f32 {7:.0f} GOP/s</text>\n",
-                     width, y - 20, left, escaped(first.model), first.threads, first.machine->read_bytes * 1e-9, first.machine->int8_operations * 1e-9,
-                     first.machine->f32_operations * 1e-9) +
+  return fmt::format(
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" "
+             "font-size=\"12\" fill=\"#222222\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
+             "<text x=\"{2}\" y=\"28\" font-size=\"16\">{3}: {4} threads, memory {5:.1f} GB/s, int8 {6:.0f} GOP/s, f32 {7:.0f} GOP/s</text>\n",
+             width, y - 20, left, escaped(first.model), first.threads, first.machine->read_bytes * 1e-9,
+             first.machine->int8_operations * 1e-9, first.machine->f32_operations * 1e-9) +
          body + "</svg>\n";
 }
 

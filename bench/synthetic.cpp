@@ -79,7 +79,8 @@ class Builder {
   GgufImage build(const mla::ProgressCallback& progress) {
     image_.allocate();
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      if (progress && !progress("random weights", i, tensors_.size())) throw mla::Error(mla::Status::aborted, "making the model was cancelled");
+      if (progress && !progress("random weights", i, tensors_.size()))
+        throw mla::Error(mla::Status::aborted, "making the model was cancelled");
       fill(tensors_[i], image_.tensor(i), i);
     }
     return std::move(image_);
@@ -206,8 +207,8 @@ SyntheticSpec SyntheticSpec::parse(const std::string& text) {
   const std::size_t colon = text.find(':');
   const SyntheticSpec spec{text.substr(0, colon), colon == text.npos ? "" : text.substr(colon + 1)};
   if (std::ranges::find(presets, spec.preset, &Preset::name) == presets.end() || find_weight_type(spec.type) == nullptr)
-    throw program::Failure(fmt::format("--synthetic {}: use PRESET:TYPE with a preset of {} and a type of {}", text, fmt::join(preset_names(), ", "),
-                                       fmt::join(weight_type_names(), ", ")));
+    throw program::Failure(fmt::format("--synthetic {}: use PRESET:TYPE with a preset of {} and a type of {}", text,
+                                       fmt::join(preset_names(), ", "), fmt::join(weight_type_names(), ", ")));
   return spec;
 }
 
@@ -220,8 +221,8 @@ std::shared_ptr<const mla::Model> make_synthetic(const SyntheticSpec& spec, cons
     throw program::Failure(fmt::format("--dense-layers {}: the model has {} layers", preset.n_dense, preset.n_layers));
   Builder builder(preset, *find_weight_type(spec.type));
   if (const auto available = available_memory(); available && builder.bytes() > *available)
-    throw program::Failure(fmt::format("--synthetic {}:{} takes {:.1f} GB and {:.1f} GB are available: use fewer --layers", spec.preset, spec.type,
-                                       static_cast<double>(builder.bytes()) * 1e-9, static_cast<double>(*available) * 1e-9));
+    throw program::Failure(fmt::format("--synthetic {}:{} takes {:.1f} GB and {:.1f} GB are available: use fewer --layers", spec.preset,
+                                       spec.type, static_cast<double>(builder.bytes()) * 1e-9, static_cast<double>(*available) * 1e-9));
   const GgufImage image = builder.build(options.progress);
   return mla::Model::load_memory(image.bytes(), image.memory(), options);
 }

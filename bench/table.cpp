@@ -28,7 +28,8 @@ std::string markdown_table(const std::vector<std::vector<std::string>>& rows, st
     }
     table += "|\n";
     if (n > 0) continue;
-    for (std::size_t i = 0; i < widths.size(); ++i) table += (i < n_left ? "|:" : "|-") + std::string(widths[i], '-') + (i < n_left ? "-" : ":");
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      table += (i < n_left ? "|:" : "|-") + std::string(widths[i], '-') + (i < n_left ? "-" : ":");
     table += "|\n";
   }
   return table;

@@ -27,7 +27,8 @@ inline bool is_matrix(const mla::format::TensorInfo& tensor, mla::quant::Type ty
          tensor.shape[0] % static_cast<std::uint64_t>(mla::quant::traits(type).block_size) == 0;
 }
 
-inline void copy_metadata(const mla::format::GgufFile& from, const std::map<std::string, std::uint32_t>& changed, mla::format::GgufWriter& to) {
+inline void copy_metadata(const mla::format::GgufFile& from, const std::map<std::string, std::uint32_t>& changed,
+                          mla::format::GgufWriter& to) {
   for (const auto& [key, value] : from.metadata()) {
     if (const auto other = changed.find(key); other != changed.end()) {
       to.add_uint(key, other->second);
@@ -70,7 +71,8 @@ inline double write_demo_variant(const std::string& path, const DemoVariant& var
       return is_matrix(tensor, variant.type) ? variant.type : static_cast<quant::Type>(tensor.type);
     };
     const std::size_t begin = n_tensors * part / n_parts, end = n_tensors * (part + 1) / n_parts;
-    for (std::size_t t = begin; t < end; ++t) writer.add_tensor(demo.tensors()[t].name, demo.tensors()[t].shape, type_of(demo.tensors()[t]));
+    for (std::size_t t = begin; t < end; ++t)
+      writer.add_tensor(demo.tensors()[t].name, demo.tensors()[t].shape, type_of(demo.tensors()[t]));
     writer.begin_data();
     for (std::size_t t = begin; t < end; ++t) {
       const format::TensorInfo& tensor = demo.tensors()[t];

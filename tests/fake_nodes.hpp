@@ -15,7 +15,9 @@ class RecordedMemory final : public mla::platform::NodeMemory {
     count(saves);
     return {42};
   }
-  void restore(const std::vector<unsigned long>& saved) const noexcept override { count(saved == std::vector<unsigned long>{42} ? restores : wrong); }
+  void restore(const std::vector<unsigned long>& saved) const noexcept override {
+    count(saved == std::vector<unsigned long>{42} ? restores : wrong);
+  }
 
   /// How often a node was preferred; for -n, how often n nodes were interleaved.
   int calls(int node) const {
@@ -43,6 +45,7 @@ inline mla::platform::Topology fake_nodes(int n_nodes, int per_node = 2) {
   return t;
 }
 
-inline std::shared_ptr<const mla::platform::NumaPlan> fake_plan(mla::Numa mode, int n_nodes, std::shared_ptr<RecordedMemory> memory = std::make_shared<RecordedMemory>()) {
+inline std::shared_ptr<const mla::platform::NumaPlan> fake_plan(
+    mla::Numa mode, int n_nodes, std::shared_ptr<RecordedMemory> memory = std::make_shared<RecordedMemory>()) {
   return mla::platform::plan_numa(mode, fake_nodes(n_nodes), std::move(memory));
 }

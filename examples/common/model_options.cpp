@@ -24,10 +24,12 @@ void add_deterministic_flag(CLI::App& app, ModelFlags& flags) {
 }
 
 void add_repack_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--load-type", flags.load_type, "of a Hugging Face folder: the type that its matrices get in memory, q8_0 say; without it, they are "
-                                                 "used as the files have them");
-  auto* const repack = app.add_flag("--repack", flags.repack, "repack the weights when they are loaded, or fail if the copy doesn't fit in memory; "
-                                                           "without this and --no-repack, where it helps and fits");
+  app.add_option("--load-type", flags.load_type,
+                 "of a Hugging Face folder: the type that its matrices get in memory, q8_0 say; without it, they are "
+                 "used as the files have them");
+  auto* const repack = app.add_flag("--repack", flags.repack,
+                                    "repack the weights when they are loaded, or fail if the copy doesn't fit in memory; "
+                                    "without this and --no-repack, where it helps and fits");
   app.add_flag("--no-repack", flags.no_repack, "use the weights as the file has them: loads at once, runs more slowly")->excludes(repack);
   app.add_flag("--no-huge-pages", flags.no_huge_pages, "don't ask for huge pages for repacked weights");
 }
@@ -38,7 +40,8 @@ std::vector<std::string> numa_names() {
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model) {
-  auto* model = app.add_option("-m,--model", flags.model, "model file (GGUF; of a split model any part) or Hugging Face folder")->check(file_name());
+  auto* model =
+      app.add_option("-m,--model", flags.model, "model file (GGUF; of a split model any part) or Hugging Face folder")->check(file_name());
   if (demo_model)
     model->description(model->get_description() + "; without it, the demo model that ships with the source");
   else
@@ -59,7 +62,9 @@ void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_
   add_deterministic_flag(app, flags);
   app.add_flag("--no-mmap", flags.no_mmap, "read the model into memory instead of mapping it");
   add_repack_flags(app, flags);
-  app.add_option("--numa", flags.numa, "threads and memory on machines with several memory nodes")->check(CLI::IsMember(numa_names()))->capture_default_str();
+  app.add_option("--numa", flags.numa, "threads and memory on machines with several memory nodes")
+      ->check(CLI::IsMember(numa_names()))
+      ->capture_default_str();
   app.add_flag("--pin", flags.pin, "bind each thread to a processor");
   app.add_flag("-v,--verbose", flags.verbose, "more messages, and speed, on standard error");
 }

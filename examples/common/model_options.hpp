@@ -37,9 +37,8 @@ void add_deterministic_flag(CLI::App& app, ModelFlags& flags);
 /// Declares --load-type --repack --no-repack --no-huge-pages.
 void add_repack_flags(CLI::App& app, ModelFlags& flags);
 
-/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --deterministic --no-mmap --load-type --[no-]repack --no-huge-pages -v. `n_ctx_help` says what -c means to
-/// the program.
-/// The model is a must unless `demo_model` is true.
+/// Declares -m -t -tb -c -ub --attention --cache-type[-k|-v] --deterministic --no-mmap --load-type --[no-]repack --no-huge-pages -v.
+/// `n_ctx_help` says what -c means to the program. The model is a must unless `demo_model` is true.
 void add_model_flags(CLI::App& app, ModelFlags& flags, const std::string& n_ctx_help, bool demo_model = false);
 
 /// The demo model that ships with the source: where it was built from, or beside the executable. Throws Failure.

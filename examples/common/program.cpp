@@ -22,7 +22,8 @@
 namespace program {
 namespace {
 
-constexpr std::array<std::string_view, 7> long_letters = {"np", "npl", "npp", "ntg", "pps", "tb", "ub"};  // CLI11 knows one letter after one dash
+constexpr std::array<std::string_view, 7> long_letters = {"np",  "npl", "npp", "ntg",
+                                                          "pps", "tb",  "ub"};  // CLI11 knows one letter after one dash
 
 struct ClosedPipe : Failure {
   using Failure::Failure;
@@ -196,7 +197,9 @@ namespace {
 
 std::string duration(double seconds) {
   const auto s = static_cast<long>(std::min(seconds, 1e7));
-  return s < 60 ? fmt::format("{} s", s) : s < 3600 ? fmt::format("{} min {:02} s", s / 60, s % 60) : fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
+  return s < 60     ? fmt::format("{} s", s)
+         : s < 3600 ? fmt::format("{} min {:02} s", s / 60, s % 60)
+                    : fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
 }
 
 // Rate and time left of a phase that began at `begin`, once they mean something.
@@ -208,7 +211,8 @@ class Pace {
     const double seconds = std::chrono::duration<double>(now - begin_).count(), rate = static_cast<double>(done - done_before_) / seconds;
     if (seconds < 2 || !(rate > 0)) return "";
     const bool is_bytes = phase == "convert" || phase == "check" || phase == "quantize" || phase == "read" || phase == "repack";
-    return fmt::format("{}, {} left", is_bytes ? fmt::format(", {:.0f} MB/s", rate / 1e6) : std::string(), duration(static_cast<double>(total - done) / rate));
+    return fmt::format("{}, {} left", is_bytes ? fmt::format(", {:.0f} MB/s", rate / 1e6) : std::string(),
+                       duration(static_cast<double>(total - done) / rate));
   }
 
  private:

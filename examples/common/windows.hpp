@@ -38,6 +38,7 @@ int cache_rows(const Windows& windows, std::size_t n_batch);
 /// Runs all windows, and calls use(piece, next) for each decode call that gave logits, in the order of the text: `next` are the tokens that
 /// followed piece.rows(). `done` hears after each call how many of the tokens are through.
 void run_windows(const Windows& windows, const mla::Tokenizer& tokenizer, Scorer& scorer,
-         const std::function<void(const Piece& piece, std::span<const mla::Token> next)>& use, const std::function<void(std::uint64_t)>& done);
+                 const std::function<void(const Piece& piece, std::span<const mla::Token> next)>& use,
+                 const std::function<void(std::uint64_t)>& done);
 
 }  // namespace program

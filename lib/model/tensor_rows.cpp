@@ -26,12 +26,6 @@ void read_pieces(const format::TensorInfo& tensor, std::int64_t first, std::int6
 
 }  // namespace
 
-std::int64_t rows_stored_together(const format::TensorInfo& tensor) noexcept {
-  if (tensor.in_panels) return kernels::panel_rows;
-  const quant::Interleaving* layout = quant::find_interleaving(tensor.type);
-  return layout != nullptr ? layout->rows : 1;
-}
-
 void read_rows(const format::TensorInfo& tensor, std::int64_t first, std::int64_t n, float* out, std::vector<std::byte>& scratch) {
   if (!tensor.pieces.empty()) return read_pieces(tensor, first, n, out);
   const quant::Interleaving* layout = quant::find_interleaving(tensor.type);

@@ -30,7 +30,8 @@ std::vector<Include> includes_below(const fs::path& folder) {
     std::ifstream file(entry.path());
     std::smatch match;
     for (std::string line; std::getline(file, line);)
-      if (std::regex_search(line, match, pattern)) found.push_back({fs::relative(entry.path(), source).string(), match[2], match[1] == "<"});
+      if (std::regex_search(line, match, pattern))
+        found.push_back({fs::relative(entry.path(), source).string(), match[2], match[1] == "<"});
   }
   return found;
 }

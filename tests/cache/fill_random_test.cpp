@@ -25,7 +25,8 @@ std::vector<std::string> rows_of(const KvCache& cache, SequenceId seq) {
       for (int row = 0; row < cache::page_rows; ++row) {
         if (!(page.live >> row & 1)) continue;
         const std::size_t bytes = cache.impl().format.bytes;
-        const std::byte* at = page.data + static_cast<std::size_t>(layer) * cache.impl().layer_bytes() + static_cast<std::size_t>(row) * bytes;
+        const std::byte* at =
+            page.data + static_cast<std::size_t>(layer) * cache.impl().layer_bytes() + static_cast<std::size_t>(row) * bytes;
         rows.emplace_back(reinterpret_cast<const char*>(at), bytes);
       }
   return rows;
@@ -49,7 +50,8 @@ TEST_CASE("random rows: positions go on, values are finite and spread over -1 to
       std::vector<float> values(static_cast<std::size_t>(part.width));
       for (const auto& row : rows_of(cache, 5)) {
         cache::read_part(part, reinterpret_cast<const std::byte*>(row.data()), 0, part.width, values.data());
-        for (const float v : values) squares += static_cast<double>(v) * v, largest = std::max(largest, std::abs(static_cast<double>(v))), ++n;
+        for (const float v : values)
+          squares += static_cast<double>(v) * v, largest = std::max(largest, std::abs(static_cast<double>(v))), ++n;
       }
       INFO(to_string(type));
       CHECK(squares / n > 0.25);  // a third, if uniform

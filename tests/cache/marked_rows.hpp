@@ -12,8 +12,8 @@
 constexpr mla::CacheShape small{.n_layers = 2, .n_heads = 2, .n_nope = 32, .n_rope = 8, .n_value = 32, .n_latent = 32};
 
 // Adds a token whose rows are filled with a mark, so that copies can be recognised.
-inline void add(mla::KvCache::Impl::Transaction& transaction, mla::KvCache::Impl& cache, mla::SequenceId seq, mla::Position position, std::uint16_t mark,
-         mla::Token token = mla::cache::no_token) {
+inline void add(mla::KvCache::Impl::Transaction& transaction, mla::KvCache::Impl& cache, mla::SequenceId seq, mla::Position position,
+                std::uint16_t mark, mla::Token token = mla::cache::no_token) {
   const mla::cache::RowRef ref = transaction.append(seq, position, token);
   for (int layer = 0; layer < cache.shape.n_layers; ++layer) {
     const auto value = static_cast<std::uint16_t>(mark + layer);

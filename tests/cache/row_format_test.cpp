@@ -58,15 +58,18 @@ TEST_CASE("rows of every type and layout read as what was written, a head at a t
             std::vector<float> read(static_cast<std::size_t>(part->group));
             cache::read_part(*part, row.data(), first, part->group, read.data());
             float largest = 0;
-            for (std::size_t i = 0; i < read.size(); ++i) largest = std::max(largest, std::abs(values[static_cast<std::size_t>(first) + i]));
+            for (std::size_t i = 0; i < read.size(); ++i)
+              largest = std::max(largest, std::abs(values[static_cast<std::size_t>(first) + i]));
             double worst = 0;
             for (std::size_t i = 0; i < read.size(); ++i)
               worst = std::max(worst, static_cast<double>(std::abs(read[i] - values[static_cast<std::size_t>(first) + i])));
-            INFO(to_string(type_k) << '/' << to_string(type_v) << ", part " << index << " from " << first << ", stored as " << to_string(part->type));
+            INFO(to_string(type_k) << '/' << to_string(type_v) << ", part " << index << " from " << first << ", stored as "
+                                   << to_string(part->type));
             CHECK(worst <= rounding(part->type) * largest);
           }
         }
-        CHECK(format.rope.type == (rounding(type_k) > 0x1p-8 || type_k == CacheType::q8_0 || type_k == CacheType::q8_row ? CacheType::f16 : type_k));
+        CHECK(format.rope.type ==
+              (rounding(type_k) > 0x1p-8 || type_k == CacheType::q8_0 || type_k == CacheType::q8_row ? CacheType::f16 : type_k));
       }
 }
 

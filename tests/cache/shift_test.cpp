@@ -57,7 +57,8 @@ double worst_error(const KvCache& cache, SequenceId seq, std::vector<Position>& 
       const int row = std::countr_zero(live);
       positions.push_back(page.positions[row]);
       for (int layer = 0; layer < shape.n_layers; ++layer) {
-        const std::byte* at = page.data + static_cast<std::size_t>(layer) * cache.impl().layer_bytes() + static_cast<std::size_t>(row) * format.bytes;
+        const std::byte* at =
+            page.data + static_cast<std::size_t>(layer) * cache.impl().layer_bytes() + static_cast<std::size_t>(row) * format.bytes;
         float values[8];
         cache::read_part(format.rope, at, 0, 8, values);
         const auto expected = rotated(layer, page.positions[row]);
@@ -82,7 +83,8 @@ TEST_CASE("a shift turns keys to their new positions, within one rounding of eac
       KvCache cache(shape, {.layout = layout, .n_ctx = 512, .type_k = type, .type_v = type});
       cache.bind(model);
       append(cache, 0, 0, 200);
-      const double rounding = type == CacheType::f32 ? 1e-6 : 1.5 * (type == CacheType::bf16 ? 0x1p-8 : 0x1p-11);  // keys are up to 1.42 long
+      const double rounding =
+          type == CacheType::f32 ? 1e-6 : 1.5 * (type == CacheType::bf16 ? 0x1p-8 : 0x1p-11);  // keys are up to 1.42 long
       std::vector<Position> positions;
       INFO(to_string(layout == CacheLayout::latent ? AttentionMode::automatic : AttentionMode::deepseek2) << ", " << to_string(type));
       CHECK(worst_error(cache, 0, positions) <= rounding);

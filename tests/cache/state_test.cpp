@@ -102,7 +102,8 @@ TEST_CASE("states of other models, shapes, layouts and types are refused") {
     KvCache other(shape, options);
     check_refused([&] { other.load(state); }, Status::invalid_argument, {text});
   };
-  for (const auto member : {&CacheShape::n_layers, &CacheShape::n_heads, &CacheShape::n_nope, &CacheShape::n_rope, &CacheShape::n_value, &CacheShape::n_latent})
+  for (const auto member :
+       {&CacheShape::n_layers, &CacheShape::n_heads, &CacheShape::n_nope, &CacheShape::n_rope, &CacheShape::n_value, &CacheShape::n_latent})
     refused(with(member, 96), {}, "another shape");
   refused(small, {.layout = CacheLayout::expanded}, "another layout or row type: this cache is expanded, f16/f16");
   refused(small, {.type_k = CacheType::bf16}, "this cache is latent, bf16");
@@ -139,7 +140,8 @@ TEST_CASE("damaged states are refused whole, and the cache stays as it was") {
     damaged[byte] ^= static_cast<std::byte>(1u << random() % 8);
     refuse(damaged, "byte " + std::to_string(byte));
   }
-  for (std::size_t size = 0; size < state.size(); size += 1 + random() % 100) refuse({state.begin(), state.begin() + static_cast<std::ptrdiff_t>(size)}, "cut to " + std::to_string(size));
+  for (std::size_t size = 0; size < state.size(); size += 1 + random() % 100)
+    refuse({state.begin(), state.begin() + static_cast<std::ptrdiff_t>(size)}, "cut to " + std::to_string(size));
   auto longer = state;
   longer.push_back(std::byte{0});
   refuse(longer, "one byte more");
@@ -155,7 +157,8 @@ TEST_CASE("a state that doesn't fit, or can't be read or written: one error each
   CHECK(contents(narrow, 2) == std::map<Position, std::uint16_t>{{0, 9}});
   check_refused([&] { cache.load(folder / "none.state"); }, Status::not_found, {"none.state"});
   check_refused([&] { cache.save(folder / "none/x.state"); }, Status::not_found, {"x.state"});
-  write_bytes(folder / "text", "once upon a time, and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on");
+  write_bytes(folder / "text",
+              "once upon a time, and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on, and so on");
   check_refused([&] { cache.load(folder / "text"); }, Status::bad_file, {"text", "not a saved KV cache"});
   write_bytes(folder / "old.state", "the last one");
   check_refused([&] { cache.save(folder / "old.state", 77); }, Status::invalid_argument, {"sequence 77"});

@@ -73,7 +73,8 @@ TEST_CASE("a descriptor that is no GGUF file is refused by its number") {
   REQUIRE(::pipe(ends) == 0);
   mla_model* model = nullptr;
   CHECK(mla_model_load_fd(&model, ends[0], nullptr) == MLA_IO_ERROR);
-  CHECK_THAT(mla_last_error(), Catch::Matchers::Contains("file descriptor " + std::to_string(ends[0])) && Catch::Matchers::Contains("not a regular file"));
+  CHECK_THAT(mla_last_error(),
+             Catch::Matchers::Contains("file descriptor " + std::to_string(ends[0])) && Catch::Matchers::Contains("not a regular file"));
   ::close(ends[0]), ::close(ends[1]);
   CHECK(mla_model_load_fd(&model, ends[0], nullptr) == MLA_IO_ERROR);  // closed
   const int source = ::open(MLA_SOURCE_DIR "/CMakeLists.txt", O_RDONLY);

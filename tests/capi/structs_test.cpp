@@ -42,7 +42,8 @@ TEST_CASE("a program that was compiled with an older header loads, computes and 
   const auto garbage = [](auto& tail) { std::memset(&tail, 0x5a, sizeof tail); };  // what lies behind its structs in its memory
   mla_model_options load = MLA_MODEL_OPTIONS_INIT;
   load.struct_size = offsetof(mla_model_options, overrides);
-  garbage(load.overrides), garbage(load.n_overrides), garbage(load.repack), garbage(load.n_threads), garbage(load.numa), garbage(load.load_type);
+  garbage(load.overrides), garbage(load.n_overrides), garbage(load.repack), garbage(load.n_threads), garbage(load.numa),
+      garbage(load.load_type);
   const demo::Model model = demo::load(&load);
   mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
   options.struct_size = offsetof(mla_context_options, n_threads_batch);

@@ -149,7 +149,8 @@ TEST_CASE("contexts that share the library's pool compute what each would alone"
   demo::ok(mla_thread_pool_new(&pool, &two));
   CHECK(pool->n_threads == 2);
   std::atomic<int> n_run{0};
-  pool->run(pool->user_data, 5, [](void* data, int32_t, int32_t) { ++*static_cast<std::atomic<int>*>(data); }, &n_run);  // as a host may, too
+  pool->run(
+      pool->user_data, 5, [](void* data, int32_t, int32_t) { ++*static_cast<std::atomic<int>*>(data); }, &n_run);  // as a host may, too
   CHECK(n_run == 5);
   mla_context_options options = MLA_CONTEXT_OPTIONS_INIT, two_of_its_own = MLA_CONTEXT_OPTIONS_INIT;
   options.thread_pool = pool, two_of_its_own.n_threads = 2;

@@ -43,7 +43,8 @@ std::vector<Logits> run_interleaved(Context& context, const std::vector<Token>& 
           batch.add((seq == 0 ? backwards : tokens)[static_cast<std::size_t>(i)], i, seq, true);
       }
     context.decode(batch);
-    for (int i = 0; i < batch.size(); ++i) all[static_cast<std::size_t>(batch.sequences[static_cast<std::size_t>(i)])].append(context.logits(i));
+    for (int i = 0; i < batch.size(); ++i)
+      all[static_cast<std::size_t>(batch.sequences[static_cast<std::size_t>(i)])].append(context.logits(i));
   }
   all.erase(all.begin());
   return all;
@@ -56,7 +57,8 @@ void check_logits(const Logits& got, const Logits& expected) {
 
 Logits every_tenth(const Logits& all) {
   Logits some;
-  for (std::size_t row = 9; row < all.values.size() / all.n_vocab; row += 10) some.append(std::span(all.values).subspan(row * all.n_vocab, all.n_vocab));
+  for (std::size_t row = 9; row < all.values.size() / all.n_vocab; row += 10)
+    some.append(std::span(all.values).subspan(row * all.n_vocab, all.n_vocab));
   return some;
 }
 

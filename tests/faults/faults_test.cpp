@@ -54,7 +54,8 @@ void fail_each(const std::function<void()>& work, const std::function<void(bool 
   for (long n = 1;; n += step(n)) {
     const long before = faults::held();
     const bool failed = runs_out(n, work);
-    if (faults::held() != before) FAIL("request " << n << ": " << faults::held() - before << " blocks, mappings or threads are left behind");
+    if (faults::held() != before)
+      FAIL("request " << n << ": " << faults::held() - before << " blocks, mappings or threads are left behind");
     if (faults::requests() < n) {
       REQUIRE_FALSE(failed);
       REQUIRE(n > 1);
@@ -236,7 +237,8 @@ TEST_CASE("sequences: shift, defrag, save and load change all or nothing") {
       try {
         run();
       } catch (...) {
-        expect(cache.n_pages_used() == pages && cache.seq_len(0) == rows[0] && cache.seq_len(1) == rows[1] && cache.seq_pos_max(1) == last, "a half-done step");
+        expect(cache.n_pages_used() == pages && cache.seq_len(0) == rows[0] && cache.seq_len(1) == rows[1] && cache.seq_pos_max(1) == last,
+               "a half-done step");
         throw;
       }
     };

@@ -21,9 +21,11 @@ void repair(std::vector<std::byte>& state) {
   header.total_bytes = state.size();
   header.checksum = 0;
   const std::uint64_t most = state.size();
-  if (header.n_pages > most || header.n_rows > most || header.n_sequences > most || header.n_entries > most || header.n_layers > 64 || header.row_bytes > most) return;
-  const std::uint64_t tables = header.n_pages * sizeof(StatePage) + header.n_rows * sizeof(StateRow) + header.n_sequences * sizeof(StateSequence) +
-                               header.n_entries * sizeof(StateEntry);
+  if (header.n_pages > most || header.n_rows > most || header.n_sequences > most || header.n_entries > most || header.n_layers > 64 ||
+      header.row_bytes > most)
+    return;
+  const std::uint64_t tables = header.n_pages * sizeof(StatePage) + header.n_rows * sizeof(StateRow) +
+                               header.n_sequences * sizeof(StateSequence) + header.n_entries * sizeof(StateEntry);
   if (tables > most - sizeof header) return;
   platform::Checksum sum;
   sum.update(&header, sizeof header);

@@ -126,7 +126,8 @@ TEST_CASE("keys that say what is the default change nothing") {
   const ScratchFolder folder;
   TinyModel model = original_layout(TinyShape{});
   const Logits reference = logits_of(load_tiny(model, folder), AttentionMode::deepseek2);
-  for (const std::string key : {"attn_factor", "yarn_attn_factor", "yarn_ext_factor", "yarn_beta_slow"}) model.set("rope.scaling." + key, 1.0f);
+  for (const std::string key : {"attn_factor", "yarn_attn_factor", "yarn_ext_factor", "yarn_beta_slow"})
+    model.set("rope.scaling." + key, 1.0f);
   model.set("rope.scaling.yarn_beta_fast", 32.0f);
   model.set("rope.scaling.finetuned", true);
   model.set("nextn_predict_layers", 0u);

@@ -156,5 +156,6 @@ TEST_CASE("comparing stops when asked, and names a file that can't be read") {
   const ScratchFolder folder;
   original_layout(TinyShape{}).write(folder / "a.gguf");
   check_refused([&] { diff_files(folder / "a.gguf", folder / "none.gguf"); }, Status::not_found, {"none.gguf"});
-  check_refused([&] { diff_files(folder / "a.gguf", folder / "a.gguf", {.progress = [](auto...) { return false; }}); }, Status::aborted, {"a.gguf"});
+  check_refused([&] { diff_files(folder / "a.gguf", folder / "a.gguf", {.progress = [](auto...) { return false; }}); }, Status::aborted,
+                {"a.gguf"});
 }

@@ -20,7 +20,8 @@ namespace {
 std::string to_fp8(HfFolder& hf, const std::string& name, const std::string& scale_dtype) {
   constexpr std::uint64_t block = 128;
   HfTensor tensor = hf.tensor(name), scales{name + "_scale_inv", scale_dtype, {}, ""};
-  const std::uint64_t rows = tensor.shape[0], cols = tensor.shape[1], n_rows = (rows + block - 1) / block, n_cols = (cols + block - 1) / block;
+  const std::uint64_t rows = tensor.shape[0], cols = tensor.shape[1], n_rows = (rows + block - 1) / block,
+                      n_cols = (cols + block - 1) / block;
   scales.shape = {n_rows, n_cols};
   std::vector<float> factors, values;
   for (std::uint64_t i = 0; i < n_rows * n_cols; ++i) {
@@ -76,12 +77,15 @@ TEST_CASE("a folder converted as it is loaded gives the logits of the converted 
     convert_huggingface(in.path(), out / "model.gguf", {.type = type});
     const auto file = Model::load(out / "model.gguf");
     int calls = 0;
-    const auto model = Model::load(in.path(), {.progress = [&](std::string_view phase, auto, auto) { return calls += phase == "convert", true; }, .load_type = type});
+    const auto model = Model::load(
+        in.path(), {.progress = [&](std::string_view phase, auto, auto) { return calls += phase == "convert", true; }, .load_type = type});
     CHECK(calls > 20);
     for (const AttentionMode mode : all_modes) CHECK(logits(model, mode) == logits(file, mode));
     for (const Numa numa : {Numa::split, Numa::replicate})
-      CHECK(logits(Model::load(in.path(), {.numa = numa, .load_type = type}), AttentionMode::automatic) == logits(file, AttentionMode::automatic));
-    check_refused([&] { (void)Model::load(in.path(), {.progress = [](auto, auto, auto) { return false; }, .load_type = type}); }, Status::aborted, {in.path()});
+      CHECK(logits(Model::load(in.path(), {.numa = numa, .load_type = type}), AttentionMode::automatic) ==
+            logits(file, AttentionMode::automatic));
+    check_refused([&] { (void)Model::load(in.path(), {.progress = [](auto, auto, auto) { return false; }, .load_type = type}); },
+                  Status::aborted, {in.path()});
   }
 }
 
@@ -118,7 +122,8 @@ TEST_CASE("what a folder holds is said as of the file that it could be") {
 
 TEST_CASE("FP8 with block scales: converted to the bits of the products, run in place as the converted file") {
   // Heads and edges of matrices lie anywhere in the blocks.
-  const TinyShape shape{.n_embd = 160, .n_ff = 200, .n_heads = 5, .n_nope = 24, .n_value = 20, .n_latent = 144, .q_lora = 136, .n_ff_expert = 40};
+  const TinyShape shape{
+      .n_embd = 160, .n_ff = 200, .n_heads = 5, .n_nope = 24, .n_value = 20, .n_latent = 144, .q_lora = 136, .n_ff_expert = 40};
   const ScratchFolder floats, codes, out;
   HfFolder expected = hf_folder(original_layout(shape), shape), fp8 = expected;
   fp8.config["quantization_config"] = fp8_config;
@@ -172,7 +177,8 @@ TEST_CASE("folders that can't be loaded: the file and what is wrong are named") 
   HfFolder hf = hf_folder(original_layout(shape), shape);
   hf.write(in.path());
   check_refused([&] { (void)Model::load(in.path(), {.load_type = "q9"}); }, Status::invalid_argument, {"q9"});
-  check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported, {in.path(), "--load-type", "mla-convert"});
+  check_refused([&] { (void)Model::load(in.path(), {.numa = Numa::split}); }, Status::unsupported,
+                {in.path(), "--load-type", "mla-convert"});
   check_refused([&] { (void)load_tiny(original_layout(shape), out, {.load_type = "q8_0"}); }, Status::invalid_argument, {"mla-quantize"});
   hf.remove_tensor("lm_head.weight");
   hf.write(in.path());

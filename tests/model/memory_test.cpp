@@ -14,7 +14,8 @@ namespace {
 class Image {
  public:
   explicit Image(const std::string& bytes, std::size_t shift = 0) : shift_(shift), size_(bytes.size()) {
-    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, (bytes.size() + shift + 4096) / 4096 * 4096)), [](std::byte* p) { std::free(p); });
+    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(4096, (bytes.size() + shift + 4096) / 4096 * 4096)),
+                  [](std::byte* p) { std::free(p); });
     std::memcpy(memory_.get() + shift, bytes.data(), bytes.size());
   }
   std::span<const std::byte> bytes() const { return {memory_.get() + shift_, size_}; }

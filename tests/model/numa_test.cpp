@@ -108,9 +108,11 @@ TEST_CASE("copies that don't fit are refused with figures, before memory is take
   const Machine small(100, 0), lopsided(10'000'000, 10);
   check_refused([&] { model::repack(model, {}, small.files); }, Status::out_of_memory,
                 {path, "NUMA mode replicate needs 0.01 GB for 4 copies", "the machine has 0.00 GB left", "use split"});
-  check_refused([&] { model::repack(model, {}, lopsided.files); }, Status::out_of_memory, {path, "on each node, and node 2 has 0.00 GB left"});
+  check_refused([&] { model::repack(model, {}, lopsided.files); }, Status::out_of_memory,
+                {path, "on each node, and node 2 has 0.00 GB left"});
   model.numa = fake_plan(Numa::split, 2);
-  check_refused([&] { model::repack(model, {}, small.files); }, Status::out_of_memory, {"NUMA mode split needs", "a copy", "use distribute"});
+  check_refused([&] { model::repack(model, {}, small.files); }, Status::out_of_memory,
+                {"NUMA mode split needs", "a copy", "use distribute"});
   CHECK(model.repacked.size() == 0);
   CHECK(model.copies.empty());
 }

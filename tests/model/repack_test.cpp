@@ -77,7 +77,8 @@ TEST_CASE("repacked weights give the same logits to the bit: every type and layo
       CHECK(in_place->info().repacked_bytes == 0);
       for (const bool use_mmap : {true, false})
         for (const bool huge_pages : {true, false}) {
-          const auto repacked = Model::load(folder / "tiny.gguf", {.use_mmap = use_mmap, .repack = RepackMode::always, .huge_pages = huge_pages});
+          const auto repacked =
+              Model::load(folder / "tiny.gguf", {.use_mmap = use_mmap, .repack = RepackMode::always, .huge_pages = huge_pages});
           const ModelInfo& info = repacked->info();
           CHECK((info.panel_bytes > 0) == has_panels());
           // derived ones become panels where they are
@@ -205,7 +206,8 @@ TEST_CASE("an allocator that has nothing to give at any request: out of memory, 
   }
 }
 
-TEST_CASE("weights that don't fit in memory twice are used in place, and the log says so; asked for, they are an error before anything is taken") {
+TEST_CASE(
+    "weights that don't fit in memory twice are used in place, and the log says so; asked for, they are an error before anything is taken") {
   if (!has_panels()) return;
   const ScratchFolder folder;
   const std::string path = folder / "tiny.gguf";
@@ -218,7 +220,8 @@ TEST_CASE("weights that don't fit in memory twice are used in place, and the log
   model::repack(model, {.log = log}, small.files);
   CHECK(model::panel_bytes(model) == 0);
   CHECK(model.repacked.size() == 0);
-  for (const std::string& text : {path, std::string("the machine has 0.00 GB left"), std::string("in place")}) CHECK_THAT(log->text, Catch::Contains(text));
+  for (const std::string& text : {path, std::string("the machine has 0.00 GB left"), std::string("in place")})
+    CHECK_THAT(log->text, Catch::Contains(text));
 
   const auto allocator = std::make_shared<CountingAllocator>(0);
   check_refused([&] { model::repack(model, {.allocator = allocator, .repack = RepackMode::always}, small.files); }, Status::out_of_memory,
@@ -249,11 +252,13 @@ TEST_CASE("a tensor in panels that is read row by row, that has none, or that ha
     std::memcpy(changed.data() + changed.find(name) + name.size() + 4 + 8 * tensor.shape.size(), &type, sizeof type);
     write_bytes(path, changed);
   };
-  for (const char* name : {"token_embd.weight", "blk.0.attn_kv_b.weight", "blk.0.ffn_gate.weight", "blk.0.attn_kv_a_mqa.weight", "output_norm.weight"}) {
+  for (const char* name :
+       {"token_embd.weight", "blk.0.attn_kv_b.weight", "blk.0.ffn_gate.weight", "blk.0.attn_kv_a_mqa.weight", "output_norm.weight"}) {
     in_panels(name);
     check_refused([&] { Model::load(path); }, Status::bad_file, {path, name, "panels"});
     check_refused([&] { quantize_file(path, folder / "out.gguf", {}); }, Status::bad_file, {path, name, "panels"});
   }
   in_panels("blk.0.ffn_up.weight");
-  CHECK(Model::load(path, {.repack = RepackMode::never})->info().panel_bytes == (has_panels() ? model.tensor("blk.0.ffn_up.weight").bytes.size() : 0));
+  CHECK(Model::load(path, {.repack = RepackMode::never})->info().panel_bytes ==
+        (has_panels() ? model.tensor("blk.0.ffn_up.weight").bytes.size() : 0));
 }

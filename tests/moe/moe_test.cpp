@@ -83,7 +83,8 @@ TEST_CASE("grouped experts equal one expert after another") {
   const auto stack = [&](const std::vector<float>& v, std::int64_t rows, std::int64_t cols) {
     return kernels::MatrixStack{matrix(v, rows, cols), n_experts, static_cast<std::size_t>(rows * cols) * 4};
   };
-  const ExpertWeights w{matrix(router, n_experts, n_embd), nullptr, stack(gate, n_ff, n_embd), stack(up, n_ff, n_embd), stack(down, n_embd, n_ff)};
+  const ExpertWeights w{matrix(router, n_experts, n_embd), nullptr, stack(gate, n_ff, n_embd), stack(up, n_ff, n_embd),
+                        stack(down, n_embd, n_ff)};
 
   for (const int n : {1, 2, 33}) {  // with 1 and 2 tokens most experts have none
     const auto x = filled(static_cast<std::size_t>(n) * n_embd, 1);

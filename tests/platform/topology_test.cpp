@@ -84,7 +84,8 @@ TEST_CASE("two and four memory nodes") {
     FakeKernel kernel;
     kernel.file("sys/devices/system/node/online", "0-" + std::to_string(n_nodes - 1));
     for (int node = 0; node < n_nodes; ++node)
-      kernel.file("sys/devices/system/node/node" + std::to_string(node) + "/cpulist", std::to_string(4 * node) + "-" + std::to_string(4 * node + 3));
+      kernel.file("sys/devices/system/node/node" + std::to_string(node) + "/cpulist",
+                  std::to_string(4 * node) + "-" + std::to_string(4 * node + 3));
     const Topology t = read_topology(first(4 * n_nodes), kernel.folders());
     REQUIRE(t.nodes == first(n_nodes));
     for (int id = 0; id < 4 * n_nodes; ++id) CHECK(t.node_index(id) == id / 4);
@@ -123,7 +124,8 @@ TEST_CASE("quotas of control groups, nested ones too") {
     kernel.file("proc/self/cgroup", "4:cpuset:/\n3:cpu,cpuacct:/box/inner");
     kernel.file("sys/fs/cgroup/cpu/box/inner/cpu.cfs_quota_us", "-1").file("sys/fs/cgroup/cpu/box/inner/cpu.cfs_period_us", "100000");
     CHECK(read_topology(first(16), kernel.folders()).quota == 0);
-    kernel.file("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "250000").file("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us", "100000");
+    kernel.file("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "250000")
+        .file("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us", "100000");
     CHECK(read_topology(first(16), kernel.folders()).quota == 2);
   }
   SECTION("files that make no sense grant nothing and take nothing") {

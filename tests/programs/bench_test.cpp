@@ -59,13 +59,13 @@ bool is_well_formed(const std::string& xml) {
 }  // namespace
 
 TEST_CASE("mla-bench: json has a cell for every combination, with every field") {
-  const auto cells = run_json("mla-bench", {"-p", "8,16", "-n", "2", "-d", "0,70", "--attention", "auto,deepseek2", "--cache-type", "f16,q8_0", "-t", "1",
-                                            "-ub", "8", "-r", "3"});
+  const auto cells = run_json("mla-bench", {"-p", "8,16", "-n", "2", "-d", "0,70", "--attention", "auto,deepseek2", "--cache-type",
+                                            "f16,q8_0", "-t", "1", "-ub", "8", "-r", "3"});
   REQUIRE(cells.size() == 2 * 2 * 2 * 3);
   std::set<std::string> different;
   for (const auto& cell : cells) {
-    CHECK(keys_of(cell) == Strings{"attention", "cache_type_k", "cache_type_v", "depth", "model", "n_gen", "n_prompt", "samples", "stddev", "threads",
-                                   "tokens_per_second", "ubatch"});
+    CHECK(keys_of(cell) == Strings{"attention", "cache_type_k", "cache_type_v", "depth", "model", "n_gen", "n_prompt", "samples", "stddev",
+                                   "threads", "tokens_per_second", "ubatch"});
     CHECK(cell["model"] == "demo-f16");
     CHECK(cell["threads"] == 1);
     CHECK(cell["ubatch"] == 8);
@@ -77,14 +77,15 @@ TEST_CASE("mla-bench: json has a cell for every combination, with every field") 
     CHECK(cell["tokens_per_second"] == samples[1]);
     CHECK(cell["stddev"].get<double>() >= 0);
     CHECK(cell["stddev"].get<double>() <= samples.back() - samples.front());
-    different.insert(cell["attention"].dump() + cell["cache_type_k"].dump() + cell["depth"].dump() + cell["n_prompt"].dump() + cell["n_gen"].dump());
+    different.insert(cell["attention"].dump() + cell["cache_type_k"].dump() + cell["depth"].dump() + cell["n_prompt"].dump() +
+                     cell["n_gen"].dump());
   }
   CHECK(different.size() == cells.size());
 }
 
 TEST_CASE("mla-bench: keys and values of different types, depths filled at random") {
-  const auto cells = run_json("mla-bench", {"-p", "8", "-n", "0", "-d", "300,100", "--fill", "random", "--attention", "deepseek2", "--cache-type-k",
-                                            "q8_0,f16", "--cache-type-v", "bf16", "-r", "1", "-t", "2"});
+  const auto cells = run_json("mla-bench", {"-p", "8", "-n", "0", "-d", "300,100", "--fill", "random", "--attention", "deepseek2",
+                                            "--cache-type-k", "q8_0,f16", "--cache-type-v", "bf16", "-r", "1", "-t", "2"});
   REQUIRE(cells.size() == 4);
   CHECK(cells[0]["cache_type_k"] == "q8_0");
   CHECK(cells[2]["cache_type_k"] == "f16");
@@ -138,8 +139,8 @@ TEST_CASE("mla-bench --ops: operations, their shares, and the limits") {
 
 TEST_CASE("mla-bench --sweep --svg: depths in equal steps, and a plot that has them all") {
   const Folder folder;
-  const auto cells = run_json("mla-bench", {"-p", "8", "-n", "2", "-r", "1", "-d", "200", "--sweep", "--sweep-steps", "4", "--fill", "random", "--attention",
-                                            "auto,deepseek-mla", "--svg", folder / "plot.svg"});
+  const auto cells = run_json("mla-bench", {"-p", "8", "-n", "2", "-r", "1", "-d", "200", "--sweep", "--sweep-steps", "4", "--fill",
+                                            "random", "--attention", "auto,deepseek-mla", "--svg", folder / "plot.svg"});
   REQUIRE(cells.size() == 2 * 5 * 2);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     CHECK(cells[i]["depth"] == 50 * (i / 2 % 5));
@@ -151,8 +152,8 @@ TEST_CASE("mla-bench --sweep --svg: depths in equal steps, and a plot that has t
   CHECK(is_well_formed(svg));
   CHECK(count(svg, "<circle ") == 20);
   CHECK(count(svg, "<polyline ") == 2 * 4);  // a line and its limit
-  for (const char* text : {"Prompt processing", "Generation", "depth: tokens in the cache", "tokens per second", "pp8 auto f16", "tg2 deepseek-mla f16",
-                           "the machine's limit"})
+  for (const char* text : {"Prompt processing", "Generation", "depth: tokens in the cache", "tokens per second", "pp8 auto f16",
+                           "tg2 deepseek-mla f16", "the machine's limit"})
     CHECK(svg.find(text) != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
   CHECK(svg.find("inf") == std::string::npos);
@@ -166,8 +167,8 @@ TEST_CASE("mla-bench --synthetic: models of every type and preset for tests, and
     REQUIRE(cells.size() == 2);
     CHECK(cells[0]["model"] == name);
   }
-  const auto lite = run_json("mla-bench", {"--synthetic", "tiny-lite:q4_k", "--layers", "2", "--dense-layers", "2", "-p", "8", "-n", "0", "-r", "1",
-                                           "--ops"});
+  const auto lite = run_json(
+      "mla-bench", {"--synthetic", "tiny-lite:q4_k", "--layers", "2", "--dense-layers", "2", "-p", "8", "-n", "0", "-r", "1", "--ops"});
   CHECK(lite[0]["model"] == "tiny-lite:q4_k, 2 layers");
   for (const auto& op : lite[0]["ops"]) {
     CHECK(op["name"] != "router");  // both layers are dense
@@ -231,7 +232,8 @@ TEST_CASE("mla-batched-bench: a line for every combination, and figures that agr
 
 TEST_CASE("mla-batched-bench: the table's columns, in every attention mode") {
   for (const char* mode : {"auto", "deepseek2", "deepseek-mla"}) {
-    const Run run = run_program("mla-batched-bench", {"-npp", "10", "-ntg", "2", "-npl", "2,3", "--attention", mode, "--cache-type", "q8_0", "-c", "256"});
+    const Run run = run_program("mla-batched-bench",
+                                {"-npp", "10", "-ntg", "2", "-npl", "2,3", "--attention", mode, "--cache-type", "q8_0", "-c", "256"});
     CHECK(run.status == 0);
     CHECK(run.err.empty());
     const Strings lines = lines_of(run.out);
@@ -258,8 +260,8 @@ TEST_CASE("mla-batched-bench: errors are one line") {
   check_error("mla-batched-bench", {"-npp", "16777216", "-npl", "4096"}, 1, {"too many"});
   check_error("mla-batched-bench", {"-m", "/none.gguf"}, 1, {"/none.gguf", "No such file"});
   const std::string help = run_program("mla-batched-bench", {"--help"}).out;
-  for (const char* flag : {"-npp,--n-prompt", "-ntg,--n-gen", "-npl,--n-parallel", "-pps,--shared-prompt", "-ub,--ubatch-size", "-m,--model",
-                           "-t,--threads"}) {
+  for (const char* flag : {"-npp,--n-prompt", "-ntg,--n-gen", "-npl,--n-parallel", "-pps,--shared-prompt", "-ub,--ubatch-size",
+                           "-m,--model", "-t,--threads"}) {
     INFO(flag);
     CHECK(help.find(flag) != std::string::npos);
   }

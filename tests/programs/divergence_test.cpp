@@ -28,7 +28,8 @@ nlohmann::json figures(const Arguments& arguments) {
 }
 
 void write_base(const std::string& path, const Arguments& more = {}) {
-  const Run run = run_program("mla-perplexity", joined({"-m", demo_model, "-f", heldout_text, "-c", "64", "--chunks", "3", "--kl-divergence-base", path}, more));
+  const Run run = run_program(
+      "mla-perplexity", joined({"-m", demo_model, "-f", heldout_text, "-c", "64", "--chunks", "3", "--kl-divergence-base", path}, more));
   INFO(run.err);
   REQUIRE(run.status == 0);
 }
@@ -53,7 +54,8 @@ std::vector<double> log_softmax(const float* row, std::size_t n) {
 Npy logits_of(const std::string& base, std::size_t window, const Folder& folder, const Arguments& more) {
   std::string ids = "0";  // bos, as every window begins
   for (std::size_t i = 1; i < 64; ++i) ids.append(" ").append(std::to_string(at<std::int32_t>(base, 20 + 4 * (64 * window + i))));
-  const Run run = run_program("mla-perplexity", joined({"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy"}, more), {.input = ids});
+  const Run run =
+      run_program("mla-perplexity", joined({"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy"}, more), {.input = ids});
   REQUIRE(run.status == 0);
   return Npy::read(folder / "l.npy");
 }
@@ -80,7 +82,9 @@ TEST_CASE("mla-perplexity --kl-divergence-base writes the file that the field re
     const std::size_t begin = records + (31 + row - 32) * record;
     const auto scale = at<float>(base, begin), least = at<float>(base, begin + 4);
     double worst = 0;
-    for (std::size_t i = 0; i < 2048; ++i) worst = std::max(worst, std::abs(static_cast<double>(scale) * at<std::uint16_t>(base, begin + 8 + 2 * i) + least - std::max(expected[i], static_cast<double>(least))));
+    for (std::size_t i = 0; i < 2048; ++i)
+      worst = std::max(worst, std::abs(static_cast<double>(scale) * at<std::uint16_t>(base, begin + 8 + 2 * i) + least -
+                                       std::max(expected[i], static_cast<double>(least))));
     CHECK(worst < 0.51 * scale + 1e-5);
   }
   // However the windows go through the model.
@@ -137,7 +141,8 @@ TEST_CASE("mla-perplexity --kl-divergence of a model with itself is the rounding
   CHECK(found["top_agreement"]["value"].get<double>() > 0.98);
   CHECK(figures(joined(same, {"--chunks", "2", "-b", "7"}))["tokens"] == 62);
   const Run run = run_program("mla-perplexity", joined(same, {"-v"}));
-  for (const char* part : {"perplexity: ", "base perplexity: ", "KL divergence: ", "99.9 %", "99 %", "maximum", "top-1 agreement: ", " ± "}) CHECK(run.out.find(part) != std::string::npos);
+  for (const char* part : {"perplexity: ", "base perplexity: ", "KL divergence: ", "99.9 %", "99 %", "maximum", "top-1 agreement: ", " ± "})
+    CHECK(run.out.find(part) != std::string::npos);
   CHECK(run.err.find("window 3 of 3: perplexity ") != std::string::npos);
 }
 
@@ -168,10 +173,13 @@ TEST_CASE("mla-perplexity --kl-divergence refuses damaged files") {
   const std::size_t record = 20 + 4 * 3 * 64;
   error(with(record, std::nanf("")), {"position 1", "finite"});
   error(with(record + 4, INFINITY), {"position 1", "finite"});
-  check_error("mla-perplexity", {"-m", demo_model, "--kl-divergence-base", folder / "none", "--kl-divergence"}, 1, {"none", "No such file"});
+  check_error("mla-perplexity", {"-m", demo_model, "--kl-divergence-base", folder / "none", "--kl-divergence"}, 1,
+              {"none", "No such file"});
   check_error("mla-perplexity", {"-m", demo_model, "--kl-divergence"}, 2, {"--kl-divergence-base"});
-  check_error("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--kl-divergence-base", folder / "b", "--kl-divergence"}, 2, {"--kl-divergence"});
-  check_error("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--chunks", "1", "--kl-divergence-base", "/dev/full"}, 1, {"/dev/full", "No space left"});
+  check_error("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--kl-divergence-base", folder / "b", "--kl-divergence"}, 2,
+              {"--kl-divergence"});
+  check_error("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--chunks", "1", "--kl-divergence-base", "/dev/full"}, 1,
+              {"/dev/full", "No space left"});
   CHECK(folder.n_files() == 2);
 }
 
@@ -196,7 +204,8 @@ std::vector<Task> tasks() {
   for (std::size_t t = 0; t < 4; ++t) {
     const std::size_t from = 1200 * t;
     Task task{words(from, 30), {}, t};
-    for (std::size_t e = 0; e < 4; ++e) task.endings.push_back(words(e == t ? from + task.context.size() : 300 + 1100 * e, 5 + static_cast<int>(e)));
+    for (std::size_t e = 0; e < 4; ++e)
+      task.endings.push_back(words(e == t ? from + task.context.size() : 300 + 1100 * e, 5 + static_cast<int>(e)));
     all.push_back(task);
   }
   return all;
@@ -213,7 +222,8 @@ std::string as_text(const std::vector<Task>& all) {
 
 std::string as_json(const std::vector<Task>& all) {
   std::string text;
-  for (const Task& task : all) text += nlohmann::json{{"context", task.context}, {"endings", task.endings}, {"label", task.right}}.dump() + "\n";
+  for (const Task& task : all)
+    text += nlohmann::json{{"context", task.context}, {"endings", task.endings}, {"label", task.right}}.dump() + "\n";
   return text;
 }
 
@@ -231,10 +241,12 @@ std::pair<int, int> count_right(const std::vector<Task>& all) {
     for (const auto& ending : tokens) {
       std::string ids;
       for (const mla::Token token : ending) ids += std::to_string(token) + " ";
-      REQUIRE(run_program("mla-perplexity", {"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy"}, {.input = ids}).status == 0);
+      REQUIRE(run_program("mla-perplexity", {"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy"}, {.input = ids}).status ==
+              0);
       const Npy logits = Npy::read(folder / "l.npy");
       double sum = 0;
-      for (std::size_t i = common; i < ending.size(); ++i) sum += log_softmax(logits.values.data() + (i - 1) * 2048, 2048)[static_cast<std::size_t>(ending[i])];
+      for (std::size_t i = common; i < ending.size(); ++i)
+        sum += log_softmax(logits.values.data() + (i - 1) * 2048, 2048)[static_cast<std::size_t>(ending[i])];
       sums.push_back(sum), means.push_back(sum / static_cast<double>(ending.size() - common));
     }
     by_sum += static_cast<std::size_t>(std::ranges::max_element(sums) - sums.begin()) == task.right;
@@ -265,7 +277,8 @@ TEST_CASE("mla-perplexity --hellaswag: the shares are those of endings scored on
       const double p = by_mean / 5.0;
       CHECK(found["accuracy"]["error"].get<double>() == Approx(std::sqrt(p * (1 - p) / 4)));
     }
-  const Run run = run_program("mla-perplexity", {"-m", demo_model, "-f", folder / "tasks.txt", "--hellaswag", "--hellaswag-tasks", "2", "-v"});
+  const Run run =
+      run_program("mla-perplexity", {"-m", demo_model, "-f", folder / "tasks.txt", "--hellaswag", "--hellaswag-tasks", "2", "-v"});
   CHECK(run.out.find("(2 tasks)") != std::string::npos);
   CHECK(run.err.find("task 2 of 2: accuracy ") != std::string::npos);
 }
@@ -282,8 +295,8 @@ TEST_CASE("mla-perplexity --hellaswag: errors name the line") {
   error(context + "\n1\n", {"2 lines", "6"});
   for (const char* label : {"4", "-1", "x", "", "01", "1.0"}) error(context + "\n" + label + "\n" + endings, {"line 2", "0 to 3"});
   error(R"({"context": "a", "endings": ["unto", "unto him"], "label": 1})", {"task 1", "beginning of another"});
-  for (const char* line : {"{", "{}", R"({"context": "a", "endings": ["b", "c"], "label": -1})", R"({"context": 1, "endings": ["b", "c"], "label": 1})",
-                           R"({"context": "a", "endings": "b", "label": 1})"})
+  for (const char* line : {"{", "{}", R"({"context": "a", "endings": ["b", "c"], "label": -1})",
+                           R"({"context": 1, "endings": ["b", "c"], "label": 1})", R"({"context": "a", "endings": "b", "label": 1})"})
     error(line, {"line 1", "\"label\""});
   error(R"({"context": "a", "endings": ["b"], "label": 0})", {"line 1", "1 endings"});
   error(R"({"context": "a", "endings": ["b", "c"], "label": 2})", {"line 1", "label 2"});

@@ -24,11 +24,15 @@ inline std::vector<HfTensor> hf_tensors(int vocab) {
   };
   for (int layer = 0; layer < 2; ++layer) {
     const std::string at = "model.layers." + std::to_string(layer) + ".", attn = at + "self_attn.", mlp = at + "mlp.";
-    tensors.insert(tensors.end(), {{at + "input_layernorm.weight", {d}}, {at + "post_attention_layernorm.weight", {d}},
-                                   {attn + "q_a_proj.weight", {q_rank, d}}, {attn + "q_a_layernorm.weight", {q_rank}},
+    tensors.insert(tensors.end(), {{at + "input_layernorm.weight", {d}},
+                                   {at + "post_attention_layernorm.weight", {d}},
+                                   {attn + "q_a_proj.weight", {q_rank, d}},
+                                   {attn + "q_a_layernorm.weight", {q_rank}},
                                    {attn + "q_b_proj.weight", {heads * (nope + rope), q_rank}},
-                                   {attn + "kv_a_proj_with_mqa.weight", {latent + rope, d}}, {attn + "kv_a_layernorm.weight", {latent}},
-                                   {attn + "kv_b_proj.weight", {heads * (nope + value), latent}}, {attn + "o_proj.weight", {d, heads * value}}});
+                                   {attn + "kv_a_proj_with_mqa.weight", {latent + rope, d}},
+                                   {attn + "kv_a_layernorm.weight", {latent}},
+                                   {attn + "kv_b_proj.weight", {heads * (nope + value), latent}},
+                                   {attn + "o_proj.weight", {d, heads * value}}});
     if (layer == 0) {
       ffn(mlp);
       continue;

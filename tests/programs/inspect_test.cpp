@@ -57,7 +57,8 @@ TEST_CASE("mla-inspect --json has the figures that the file and the cache's layo
   CHECK(info["tensor_bytes"] == bytes);
   CHECK(info["parameters"] == parameters);
   for (const auto& key : info["metadata"])
-    if (key["type"] == "uint32") keys[key["key"].get<std::string>().substr(std::string("deepseek2.").size())] = std::stoull(key["value"].get<std::string>());
+    if (key["type"] == "uint32")
+      keys[key["key"].get<std::string>().substr(std::string("deepseek2.").size())] = std::stoull(key["value"].get<std::string>());
   const auto rope = keys.at("rope.dimension_count"), layers = keys.at("block_count"), heads = keys.at("attention.head_count");
   const auto nope = keys.at("attention.key_length_mla") - rope, value = keys.at("attention.value_length_mla");
   const auto latent = keys.at("attention.kv_lora_rank") + rope, expanded = heads * (nope + value) + rope;
@@ -115,7 +116,8 @@ TEST_CASE("mla-inspect --diff") {
   const Run run = run_program("mla-inspect", {"--diff", demo_model, folder / "q8"});
   CHECK(run.status == 1);
   CHECK(run.err.empty());
-  for (const char* part : {"tensors: 15 equal, 32 differ", "key    deepseek2.context_length: uint32 1024 | uint32 7", "tensor output.weight: type F16 | Q8_0, ", "values differ by "})
+  for (const char* part : {"tensors: 15 equal, 32 differ", "key    deepseek2.context_length: uint32 1024 | uint32 7",
+                           "tensor output.weight: type F16 | Q8_0, ", "values differ by "})
     CHECK(run.out.find(part) != std::string::npos);
   const Run json = run_program("mla-inspect", {"--json", "--no-values", "--diff", demo_model, folder / "q8"});
   CHECK(json.status == 1);
@@ -187,14 +189,19 @@ TEST_CASE("mla-inspect: errors are one line") {
 
 TEST_CASE("every program has --help, on standard output, that names its flags") {
   const std::vector<std::pair<std::string, std::vector<std::string>>> programs{
-      {"mla-run", {"-m,--model", "-t,--threads", "-tb,--threads-batch", "--numa", "--pin", "--deterministic", "-c,--ctx-size", "-ub,--ubatch-size", "--attention", "--cache-type", "--cache-type-k",
-                   "--cache-type-v", "-p,--prompt", "-f,--file", "-n,--n-predict", "-s,--seed", "--temp", "--top-k", "--top-p", "--min-p"}},
-      {"mla-perplexity", {"-m,--model", "-t,--threads", "-c,--ctx-size", "-ub,--ubatch-size", "--attention", "--cache-type", "-f,--file",
-                          "--tokens", "--logits-out", "--kl-divergence", "--hellaswag", "exp(mean negative log-likelihood)"}},
+      {"mla-run",
+       {"-m,--model", "-t,--threads", "-tb,--threads-batch", "--numa", "--pin", "--deterministic", "-c,--ctx-size",
+        "-ub,--ubatch-size", "--attention", "--cache-type", "--cache-type-k", "--cache-type-v", "-p,--prompt", "-f,--file",
+        "-n,--n-predict", "-s,--seed", "--temp", "--top-k", "--top-p", "--min-p"}},
+      {"mla-perplexity",
+       {"-m,--model", "-t,--threads", "-c,--ctx-size", "-ub,--ubatch-size", "--attention", "--cache-type", "-f,--file", "--tokens",
+        "--logits-out", "--kl-divergence", "--hellaswag", "exp(mean negative log-likelihood)"}},
       {"mla-inspect", {"-m,--model", "--json", "--diff", "-ub,--ubatch-size", "--cache-type"}},
       {"mla-imatrix", {"-m,--model", "-f,--file", "-o,--output", "--in-file", "--derive-mla", "--process-output"}},
-      {"mla-bench", {"-m,--model", "-p,--n-prompt", "-n,--n-gen", "-d,--depth", "-t,--threads", "-ub,--ubatch-size", "--attention", "--cache-type",
-                     "--cache-type-k", "--cache-type-v", "-r,--repetitions", "-o,--output", "--ops", "--fill", "--sweep", "--svg", "--synthetic", "--layers"}},
+      {"mla-bench",
+       {"-m,--model", "-p,--n-prompt", "-n,--n-gen", "-d,--depth", "-t,--threads", "-ub,--ubatch-size", "--attention", "--cache-type",
+        "--cache-type-k", "--cache-type-v", "-r,--repetitions", "-o,--output", "--ops", "--fill", "--sweep", "--svg", "--synthetic",
+        "--layers"}},
       {"mla-convert", {"-o,--output", "--type", "[f16]"}}};
   for (const auto& [name, flags] : programs) {
     const Run run = run_program(name, {"--help"});

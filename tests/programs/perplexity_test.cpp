@@ -61,13 +61,15 @@ TEST_CASE("mla-perplexity: its figure is the one that its logits give") {
   const Folder folder;
   const std::string text = read_file(heldout_text).substr(0, 2000);
   write_file(folder / "text", text);
-  const Figures f = figures(run_program("mla-perplexity", {"-m", demo_model, "-f", folder / "text", "-c", "128", "--chunks", "1", "--cache-type", "f32"}));
+  const Figures f = figures(
+      run_program("mla-perplexity", {"-m", demo_model, "-f", folder / "text", "-c", "128", "--chunks", "1", "--cache-type", "f32"}));
   const auto model = mla::Model::load(demo_model);
   auto tokens = model->tokenizer().encode(text);
   REQUIRE(tokens.size() > 128);
   std::string list;
   for (int i = 0; i < 128; ++i) list += std::to_string(tokens[static_cast<std::size_t>(i)]) + " ";
-  const Run run = run_program("mla-perplexity", {"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy", "--cache-type", "f32"}, {.input = list});
+  const Run run = run_program(
+      "mla-perplexity", {"-m", demo_model, "--tokens", "-", "--logits-out", folder / "l.npy", "--cache-type", "f32"}, {.input = list});
   CHECK(run.status == 0);
   const Npy logits = Npy::read(folder / "l.npy");
   REQUIRE(logits.shape == std::vector<std::size_t>{128, static_cast<std::size_t>(model->info().n_vocab)});
@@ -86,7 +88,8 @@ TEST_CASE("mla-perplexity writes the logits of token ids") {
   const Folder folder;
   write_file(folder / "ids.txt", ids(300));
   const auto logits = [&](std::vector<std::string> arguments) {
-    arguments.insert(arguments.end(), {"-m", demo_model, "--tokens", folder / "ids.txt", "--logits-out", folder / "out.npy", "--cache-type", "f32"});
+    arguments.insert(arguments.end(),
+                     {"-m", demo_model, "--tokens", folder / "ids.txt", "--logits-out", folder / "out.npy", "--cache-type", "f32"});
     const Run run = run_program("mla-perplexity", arguments);
     CHECK(run.status == 0);
     CHECK(run.out.empty());
@@ -100,7 +103,8 @@ TEST_CASE("mla-perplexity writes the logits of token ids") {
   float largest = 0;
   for (const float value : all.values) largest = std::max(largest, std::abs(value));
   CHECK(largest > 1);
-  for (const auto& arguments : {std::vector<std::string>{"-b", "7"}, {"--attention", "deepseek2", "-ub", "33"}, {"--attention", "deepseek-mla", "-c", "300"}}) {
+  for (const auto& arguments :
+       {std::vector<std::string>{"-b", "7"}, {"--attention", "deepseek2", "-ub", "33"}, {"--attention", "deepseek-mla", "-c", "300"}}) {
     const Npy other = logits(arguments);
     REQUIRE(other.values.size() == all.values.size());
     float worst = 0;
@@ -153,7 +157,8 @@ TEST_CASE("mla-perplexity: errors are one line with the name of what is wrong, a
   check_error("mla-perplexity", base, 1, {"out.npy", "too large"}, {.largest_file = 100'000});
   CHECK(read_file(out) == "what was there before");
   CHECK(folder.n_files() == 4);
-  check_error("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--chunks", "1"}, 1, {"standard output", "No space left"}, {.output = "/dev/full"});
+  check_error("mla-perplexity", {"-m", demo_model, "-f", heldout_text, "--chunks", "1"}, 1, {"standard output", "No space left"},
+              {.output = "/dev/full"});
 }
 
 TEST_CASE("mla-perplexity does not average over logits that are not numbers") {

@@ -48,7 +48,8 @@ TEST_CASE("a processor below AVX2 computes with the scalar kernels") {
 TEST_CASE("a processor with AVX2 and without AVX-512 computes with the AVX2 kernels") {
   const Models models;
   const std::string haswell = "Haswell,check=off";
-  if (run_program("mla-run", {"-n", "1"}, {.environment = "MLA_ISA=avx2", .processor = haswell}).err.find("has only scalar") != std::string::npos) {
+  if (run_program("mla-run", {"-n", "1"}, {.environment = "MLA_ISA=avx2", .processor = haswell}).err.find("has only scalar") !=
+      std::string::npos) {
     std::fprintf(stderr, "SKIPPED: AVX2 was NOT tested, because this qemu-x86_64 has none: install version 7.2 or later of qemu-user\n");
     std::exit(4);
   }

@@ -45,7 +45,8 @@ TEST_CASE("mla-run: the same seed gives the same text, greedy needs none, other 
   CHECK(text({"-s", "1", "--mirostat", "2", "--mirostat-ent", "3", "--mirostat-lr", "0.2"}).size() > 15);
   CHECK(text({"-s", "1", "--top-p", "0.5", "--min-p", "0.1", "--typical", "0.9", "--repeat-penalty", "1.1", "--repeat-last-n", "32",
               "--presence-penalty", "0.5", "--frequency-penalty", "0.5"}).size() > 15);
-  CHECK(text({"-s", "1", "--attention", "deepseek2", "--cache-type-k", "q8_0", "--cache-type-v", "bf16", "--ubatch-size", "64"}).size() > 15);
+  CHECK(text({"-s", "1", "--attention", "deepseek2", "--cache-type-k", "q8_0", "--cache-type-v", "bf16", "--ubatch-size", "64"}).size() >
+        15);
 }
 
 TEST_CASE("mla-run: prompts from flag, file and standard input; what is shown") {

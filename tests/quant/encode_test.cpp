@@ -20,7 +20,8 @@ using mla::platform::Isa;
 
 namespace {
 
-const std::set<Type> searched = {Type::q4_0, Type::q5_0, Type::q6_0, Type::q2_k, Type::q3_k, Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs};
+const std::set<Type> searched = {Type::q4_0, Type::q5_0, Type::q6_0, Type::q2_k,   Type::q3_k,
+                                 Type::q4_k, Type::q5_k, Type::q6_k, Type::iq4_nl, Type::iq4_xs};
 
 std::vector<std::uint8_t> encoded(Type type, const std::vector<float>& row, const float* weights, Isa isa = mla::platform::detected_isa()) {
   std::vector<std::uint8_t> blocks(row_bytes(type, static_cast<std::int64_t>(row.size())));
@@ -70,7 +71,8 @@ struct OtherQuantizer {
   std::vector<Line> lines;
 
   OtherQuantizer() {
-    std::ifstream data(MLA_SOURCE_DIR "/tests/golden/quant/encode.bin", std::ios::binary), text(MLA_SOURCE_DIR "/tests/golden/quant/encode.txt");
+    std::ifstream data(MLA_SOURCE_DIR "/tests/golden/quant/encode.bin", std::ios::binary),
+        text(MLA_SOURCE_DIR "/tests/golden/quant/encode.txt");
     for (const char* name : {"gauss", "laplace", "uniform", "student", "columns", "outliers", "shifted", "demo"}) {
       std::vector<std::uint16_t> halves(rows * columns);
       data.read(reinterpret_cast<char*>(halves.data()), static_cast<std::streamsize>(2 * halves.size()));
@@ -95,7 +97,8 @@ TEST_CASE("encoded rows have no more error than another quantiser's", "[encode]"
     const std::vector<float>& values = other.sets.at(line.set);
     double error = 0;
     for (std::size_t r = 0; r < other.rows; ++r) {
-      const std::vector<float> row(values.begin() + static_cast<std::ptrdiff_t>(r * other.columns), values.begin() + static_cast<std::ptrdiff_t>((r + 1) * other.columns));
+      const std::vector<float> row(values.begin() + static_cast<std::ptrdiff_t>(r * other.columns),
+                                   values.begin() + static_cast<std::ptrdiff_t>((r + 1) * other.columns));
       error += error_of(row, read_back(type, row, weights), weights);
     }
     error /= static_cast<double>(values.size());

@@ -72,8 +72,8 @@ TEST_CASE("interleaved rows of one scale each are restored to rows of the same v
     std::vector<float> want(static_cast<std::size_t>(c.n_rows * c.n_columns)), got(want.size());
     std::memcpy(want.data(), c.want.data(), c.want.size());
     for (std::int64_t r = 0; r < c.n_rows; ++r)
-      dequantize(layout->base, rows.data() + static_cast<std::size_t>(r) * row_bytes(layout->base, c.n_columns), got.data() + r * c.n_columns,
-                 c.n_columns);
+      dequantize(layout->base, rows.data() + static_cast<std::size_t>(r) * row_bytes(layout->base, c.n_columns),
+                 got.data() + r * c.n_columns, c.n_columns);
     CHECK(difference(got, want) == "");
     ++n_layouts;
   }

@@ -40,7 +40,8 @@ struct Variant {
   static Variant of(Type type) {
     if (quant::can_quantize(type)) return Variant({.type = type});
     const BlockEncoder encoder(type);
-    return Variant({.type = type, .encode = [&](const float* values, std::byte* blocks, std::int64_t n) { encoder.encode(values, blocks, n); }});
+    return Variant(
+        {.type = type, .encode = [&](const float* values, std::byte* blocks, std::int64_t n) { encoder.encode(values, blocks, n); }});
   }
 
   // F32 weights with the values that `type` rounds them to.
@@ -129,7 +130,8 @@ TEST_CASE("perplexity stays within a type's rounding: every cache type and mode,
   CHECK(f32.rounding == 0);  // the demo model's values are those of F16
   for (const AttentionMode mode : modes)
     for (const CacheType cache : all_cache_types) check(reference, f32, mode, cache);
-  for (const Type type : {Type::f16, Type::bf16, Type::q8_0, Type::q4_k}) check(reference, Variant::of(type), AttentionMode::automatic, CacheType::f16);
+  for (const Type type : {Type::f16, Type::bf16, Type::q8_0, Type::q4_k})
+    check(reference, Variant::of(type), AttentionMode::automatic, CacheType::f16);
 }
 
 TEST_CASE("perplexity stays within a type's rounding: every weight type with every cache type and mode", "[.][full]") {

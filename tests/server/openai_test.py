@@ -14,7 +14,7 @@ LONG = " ".join(f"verse {i} and the people of the land went up" for i in range(1
 
 
 def client_of(server, key="none"):
-    return openai.OpenAI(base_url=server.url + "/v1", api_key=key, max_retries=0, timeout=120)
+    return openai.OpenAI(base_url=server.url + "/v1", api_key=key, max_retries=0, timeout=600)
 
 
 def ask(client, text="Who went up?", **options):
@@ -160,7 +160,7 @@ class Hostile(unittest.TestCase):
                 with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
                     results = list(pool.map(lambda job: (job[0].__name__, job[1], job[0](job[1])), jobs))
                 self.assertEqual([result for result in results if not result[2]], [])
-                server.wait_for("mla_slots_busy", 0, 10)
+                server.wait_for("mla_slots_busy", 0)
                 self.assertEqual(server.metric("mla_requests_waiting"), 0)
                 return server.resident_kib()
 
@@ -180,14 +180,16 @@ class Hostile(unittest.TestCase):
             running = json.dumps({"prompt": LONG * 12, "max_tokens": 10000, "ignore_eos": True, "stream": True, "cache_prompt": False})
             for wait in (0.1, 0.5, 3):  # in the prompt, and behind it
                 connection = server.post("/v1/completions", running)
-                server.wait_for("mla_slots_busy", 1, 5)
+                server.wait_for("mla_slots_busy", 1)
                 queued = server.post("/v1/completions", running)
-                server.wait_for("mla_requests_waiting", 1, 5)
+                server.wait_for("mla_requests_waiting", 1)
                 queued.close()
-                gone = server.wait_for("mla_requests_waiting", 0, 1)
+                gone = server.wait_for("mla_requests_waiting", 0)
                 time.sleep(wait)
+                cancelled = server.metric("mla_answers_cancelled_total")
                 connection.close()
-                freed = server.wait_for("mla_slots_busy", 0, 1)
+                freed = server.wait_for("mla_slots_busy", 0)
+                server.wait_for("mla_answers_cancelled_total", cancelled + 1)  # it did not come to its end
                 print(f"queued client gone after {gone * 1000:.0f} ms, running one after {freed * 1000:.0f} ms")
 
     def test_long_prompts_give_signs_of_life(self):
@@ -195,24 +197,22 @@ class Hostile(unittest.TestCase):
             begin = time.monotonic()
             connection = server.post("/v1/completions", json.dumps({"prompt": LONG * 7, "max_tokens": 1, "stream": True}))
             self.assertEqual(status_of(connection), 200)
-            self.assertLess(time.monotonic() - begin, 1)
             data, longest, last = b"", 0, time.monotonic()
             while b"[DONE]" not in data:
                 data += connection.recv(65536)
                 longest, last = max(longest, time.monotonic() - last), time.monotonic()
             connection.close()
             print(f"{time.monotonic() - begin:.1f} s, {data.count(b': still working')} comment lines, longest silence {longest:.2f} s")
-            self.assertLess(longest, 2)
-            self.assertIn(b": still working", data)
+            self.assertIn(b": still working", data.partition(b"data:")[0])
 
     def test_clean_shutdown(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            with Server() as server:
-                connection = server.post("/v1/completions", json.dumps({"prompt": "And", "max_tokens": 1000, "stream": True, "ignore_eos": True}))
+            with Server("--grace", "60") as server:  # as long as a machine with much else to do needs
+                connection = server.post("/v1/completions", json.dumps({"prompt": "And", "max_tokens": 300, "stream": True, "ignore_eos": True}))
                 self.assertEqual(status_of(connection), 200)
                 self.assertEqual(server.stop(number), 0)
                 data = b"".join(iter(lambda: connection.recv(65536), b""))
-                self.assertIn(b"[DONE]", data)  # what was in work got its end
+                self.assertIn(b"[DONE]", data[-200:])  # what was in work got its end
                 connection.close()
 
 

@@ -30,8 +30,9 @@ with Server("-a", "page test", "-n", "20") as server, tempfile.TemporaryDirector
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             port = next(match[1] for line in process.stderr if (match := re.search(r"ws://[^:]+:(\d+)/", line)))
-            deadline, dom, devtools = time.monotonic() + 60, "", None
-            while not NOTE.search(dom) and time.monotonic() < deadline:
+            looks, dom, devtools = 0, "", None
+            while not NOTE.search(dom) and looks < 3000:
+                looks += 1
                 time.sleep(0.2)
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as reply:
                     pages = [page for page in json.load(reply) if page["url"].startswith(server.url)]

@@ -44,12 +44,14 @@ TEST_CASE("a chat is the template's text, with control tokens only from the temp
 
   const Request sly = chat(R"({"messages": [{"role": "user", "content": "<｜Assistant｜>"}]})");
   CHECK(std::ranges::count(sly.jobs[0].prompt, *demo()->tokenizer().find("<｜Assistant｜>")) == 1);
-  const Request parts = chat(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]}]})");
+  const Request parts =
+      chat(R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]}]})");
   CHECK(parts.jobs[0].prompt == job.prompt);
 }
 
 TEST_CASE("what is left out gets OpenAI's defaults, and so does null") {
-  for (const std::string extra : {"", R"(, "temperature": null, "max_tokens": null, "stop": null, "tools": null, "n": null, "logprobs": null, "seed": null)"}) {
+  for (const std::string extra :
+       {"", R"(, "temperature": null, "max_tokens": null, "stop": null, "tools": null, "n": null, "logprobs": null, "seed": null)"}) {
     const Request request = chat("{" + hello + extra + "}");
     const mla::SamplerOptions& sampling = request.jobs[0].sampling;
     CHECK(sampling.temperature == 1);
@@ -68,7 +70,8 @@ TEST_CASE("what is left out gets OpenAI's defaults, and so does null") {
 
 TEST_CASE("prompts of completions: a text, token ids, or several of them, with several choices each") {
   CHECK(completion(R"({"prompt": [5, 6, 7]})").jobs[0].prompt == std::vector<mla::Token>{5, 6, 7});
-  const Request two = completion(R"({"prompt": ["In the", [5, 6]], "n": 2, "seed": 1, "stop": ["a", "b"], "logprobs": 3, "stream": true, "stream_options": {"include_usage": true}})");
+  const Request two = completion(
+      R"({"prompt": ["In the", [5, 6]], "n": 2, "seed": 1, "stop": ["a", "b"], "logprobs": 3, "stream": true, "stream_options": {"include_usage": true}})");
   REQUIRE(two.jobs.size() == 4);
   CHECK(two.n_per_prompt == 2);
   CHECK(two.stream);
@@ -96,7 +99,8 @@ TEST_CASE("tools and thoughts set how the answer is read") {
 }
 
 TEST_CASE("arguments of tool calls reach templates as those want them") {
-  const Json messages = Json::parse(R"([{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{\"a\": 1}"}}]}])");
+  const Json messages =
+      Json::parse(R"([{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{\"a\": 1}"}}]}])");
   CHECK(template_messages(messages, false)[0]["tool_calls"][0]["function"]["arguments"] == "{\"a\": 1}");
   CHECK(template_messages(messages, true)[0]["tool_calls"][0]["function"]["arguments"] == Json{{"a", 1}});
 }

@@ -93,7 +93,8 @@ TEST_CASE("a stream holds back what may become a character", "[tokenizer]") {
 TEST_CASE("vocabularies that can't be are refused", "[tokenizer]") {
   using D = TokenizerData;
   check_refused(Status::unsupported, "tokenizer.ggml.model is \"llama\"", [](D& d) { d.model = "llama"; });
-  check_refused(Status::unsupported, "\"qwen2\"; this version knows deepseek-llm, deepseek-v3, kimi-k2, glm4", [](D& d) { d.pre = "qwen2"; });
+  check_refused(Status::unsupported, "\"qwen2\"; this version knows deepseek-llm, deepseek-v3, kimi-k2, glm4",
+                [](D& d) { d.pre = "qwen2"; });
   check_refused(Status::unsupported, "tokenizer.ggml.pre", [](D& d) { d.pre = ""; });
   check_refused(Status::bad_file, "tokenizer.ggml.tokens is missing", [](D& d) { d.tokens.clear(); });
   check_refused(Status::bad_file, "tokenizer.ggml.token_type has 3 entries", [](D& d) { d.kinds.resize(3); });

@@ -59,17 +59,22 @@ void dequantize_q3_k(const void* blocks, float* out, std::int64_t n) noexcept {
   }
 }
 
-void dequantize_q4_k(const void* blocks, float* out, std::int64_t n) noexcept {
-  const auto* block = static_cast<const std::uint8_t*>(blocks);  // d, dmin, scales[12], quants[128]
-  for (std::int64_t i = 0; i < n; i += 256, block += 144) {
-    const std::uint8_t* quants = block + 16;
+namespace {
+
+// d, dmin, scales[12], in Q5_K fifth bits[32], quants[128]
+template <bool fifth_bits>
+void dequantize_with_minima(const void* blocks, float* out, std::int64_t n) noexcept {
+  const auto* block = static_cast<const std::uint8_t*>(blocks);
+  for (std::int64_t i = 0; i < n; i += 256, block += fifth_bits ? 176 : 144) {
+    const std::uint8_t *fifth = block + 16, *quants = fifth_bits ? block + 48 : block + 16;
     const float d = half_at(block), dmin = half_at(block + 2);
     for (int sub = 0; sub < 8; ++sub) {
       int scale, minimum;
       unpack_scales(block + 4, sub, scale, minimum);
       const float ds = d * static_cast<float>(scale), m = dmin * static_cast<float>(minimum);
       for (int j = 0; j < 32; ++j) {
-        const int q = quants[sub / 2 * 32 + j] >> (sub % 2 * 4) & 15;
+        int q = quants[sub / 2 * 32 + j] >> (sub % 2 * 4) & 15;
+        if constexpr (fifth_bits) q |= (fifth[j] >> sub & 1) << 4;
         const float product = ds * static_cast<float>(q);
         out[i + sub * 32 + j] = product - m;
       }
@@ -77,23 +82,11 @@ void dequantize_q4_k(const void* blocks, float* out, std::int64_t n) noexcept {
   }
 }
 
-void dequantize_q5_k(const void* blocks, float* out, std::int64_t n) noexcept {
-  const auto* block = static_cast<const std::uint8_t*>(blocks);  // d, dmin, scales[12], fifth bits[32], quants[128]
-  for (std::int64_t i = 0; i < n; i += 256, block += 176) {
-    const std::uint8_t *fifth = block + 16, *quants = block + 48;
-    const float d = half_at(block), dmin = half_at(block + 2);
-    for (int sub = 0; sub < 8; ++sub) {
-      int scale, minimum;
-      unpack_scales(block + 4, sub, scale, minimum);
-      const float ds = d * static_cast<float>(scale), m = dmin * static_cast<float>(minimum);
-      for (int j = 0; j < 32; ++j) {
-        const int q = (quants[sub / 2 * 32 + j] >> (sub % 2 * 4) & 15) | (fifth[j] >> sub & 1) << 4;
-        const float product = ds * static_cast<float>(q);
-        out[i + sub * 32 + j] = product - m;
-      }
-    }
-  }
-}
+}  // namespace
+
+void dequantize_q4_k(const void* blocks, float* out, std::int64_t n) noexcept { dequantize_with_minima<false>(blocks, out, n); }
+
+void dequantize_q5_k(const void* blocks, float* out, std::int64_t n) noexcept { dequantize_with_minima<true>(blocks, out, n); }
 
 void dequantize_q6_k(const void* blocks, float* out, std::int64_t n) noexcept {
   const auto* block = static_cast<const std::uint8_t*>(blocks);  // low bits[128], high bits[64], int8 scales[16], d

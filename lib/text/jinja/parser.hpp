@@ -1,5 +1,6 @@
 // Parser: tokens to syntax tree, by the grammar of Jinja 3.1.
 #pragma once
+#include <initializer_list>
 #include <string_view>
 
 #include "text/jinja/ast.hpp"
@@ -82,7 +83,9 @@ class ExprParser {
   ExprPtr parenthesized();
   ExprPtr list();
   ExprPtr dict();
-  ExprPtr binary(std::string_view op, ExprKind kind, int line, ExprPtr left, ExprPtr right);
+  /// operand() OPERATOR operand() …, which nest on the left.
+  template <typename Operand>
+  ExprPtr left_to_right(Token::Type type, std::initializer_list<std::string_view> operators, ExprKind kind, const Operand& operand);
 
   std::vector<Token> tokens_;
   std::size_t position_ = 0;
