@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """What quantising costs: quantises a model to every type, with and without importances, and measures each file against the model.
 
-    bench/quantisation.py --bin build/bin [--other FOLDER] > table.md     needs numpy and the gguf package; writes docs/quantisation.svg too
+    bench/quantisation.py --bin build/bin [--peer FOLDER] > table.md     needs numpy and the gguf package; writes docs/quantisation.svg too
 
-Importances come from the first third of the text, the figures from the rest. The error is Σ(difference)² / Σ(value)² over all matrices, weighted where
-there are importances. --other: files that another quantiser made of the same model with the
-same types, TYPE.gguf and TYPE.imatrix.gguf; its figures stand beside ours.
+Importances come from the first third of the text, the figures from the rest. The error is Σ(difference)² / Σ(value)² over all matrices,
+weighted where there are importances. --peer: a folder with ik_llama.cpp's llama-quantize, whose files of the same types stand beside ours.
 """
 import argparse
 import json
@@ -15,13 +14,14 @@ from pathlib import Path
 
 import gguf
 import numpy
+from original_layout import write_original_layout
 
 ROOT = Path(__file__).parents[1]
 TYPES = ["Q8_0", "Q6_K", "Q6_0", "Q5_K_M", "Q5_0", "Q4_K_M", "Q4_K_S", "IQ4_NL", "IQ4_XS", "Q4_0", "Q3_K_M", "Q2_K"]
 
 
 def run(*command):
-    return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, errors="replace").stdout
 
 
 def is_quantised(name, shape):
@@ -34,20 +34,29 @@ def matrices(path):
 
 class Measure:
     def __init__(self, flags, folder):
-        self.bin, self.model, self.folder = Path(flags.bin), flags.model, folder
+        self.bin, self.peer, self.folder, self.model = Path(flags.bin), flags.peer, folder, folder / "model.gguf"
+        write_original_layout(flags.model, self.model)
         lines = Path(flags.text).read_text().splitlines(keepends=True)
         cut = len(lines) // 3
         (folder / "calibration.txt").write_text("".join(lines[:cut]))
         (folder / "text.txt").write_text("".join(lines[cut:]))
-        run(self.bin / "mla-imatrix", "-m", self.model, "-f", folder / "calibration.txt", "-o", folder / "imatrix.gguf", "--process-output")
-        base = run(self.bin / "mla-perplexity", "-m", self.model, "-f", folder / "text.txt", "--kl-divergence-base", folder / "base", "--json")
+        for file in ("imatrix.gguf", "imatrix.dat"):
+            run(self.bin / "mla-imatrix", "-m", self.model, "-f", folder / "calibration.txt", "-o", folder / file, "--process-output",
+                "--attention", "deepseek2")
+        base = run(self.bin / "mla-perplexity", "-m", self.model, "-f", folder / "text.txt", "--kl-divergence-base", folder / "base",
+                   "--json")
         self.base = json.loads(base)["perplexity"]["value"]
         self.values = matrices(self.model)
         self.imatrix = {t.name: t.data.astype(numpy.float64) for t in gguf.GGUFReader(folder / "imatrix.gguf").tensors}
 
-    def quantize(self, kind, weighted):
-        path = self.folder / f"{kind}{'.imatrix' if weighted else ''}.gguf"
-        run(self.bin / "mla-quantize", self.model, path, kind, *(["--imatrix", self.folder / "imatrix.gguf"] if weighted else []))
+    def quantize(self, who, kind, weighted):
+        path = self.folder / f"{who}-{kind}{'.imatrix' if weighted else ''}.gguf"
+        if who == "peer":
+            importances = ["--imatrix", self.folder / "imatrix.dat"] if weighted else []
+            run(Path(self.peer) / "llama-quantize", *importances, self.model, path, kind, 2)
+        else:
+            importances = ["--imatrix", self.folder / "imatrix.gguf"] if weighted else []
+            run(self.bin / "mla-quantize", self.model, path, kind, *importances)
         return path
 
     def weights(self, name, n):
@@ -61,7 +70,8 @@ class Measure:
         return numpy.repeat(means[:, None, :], n // means.size, axis=1).reshape(-1)
 
     def of(self, path, weighted):
-        out = json.loads(run(self.bin / "mla-perplexity", "-m", path, "--kl-divergence-base", self.folder / "base", "--kl-divergence", "--json"))
+        out = json.loads(run(self.bin / "mla-perplexity", "-m", path, "--kl-divergence-base", self.folder / "base", "--kl-divergence",
+                             "--json"))
         plain = self.folder / "f32.gguf"
         run(self.bin / "mla-quantize", path, plain, "f32")
         error = square = size = n = 0
@@ -69,11 +79,12 @@ class Measure:
             weights = self.weights(name, values.size) if weighted else 1
             error += (weights * (values - self.values[name]) ** 2).sum()
             square += (weights * self.values[name] ** 2).sum()
-        for tensor in json.loads(run(self.bin / "mla-inspect", "--json", path))["tensors"]:  # the package doesn't know every type
+        listing = json.loads(run(self.bin / "mla-inspect", "--json", path))  # the package doesn't know every type
+        for tensor in listing["tensors"]:
             if is_quantised(tensor["name"], tensor["shape"]):
                 size, n = size + tensor["bytes"], n + numpy.prod(tensor["shape"])
-        return {"bits": 8 * size / n, "error": error / square, "perplexity": out["perplexity"]["value"], "kl": out["kl_divergence"]["value"],
-                "top": out["top_agreement"]["value"]}
+        return {"bits": 8 * size / n, "error": error / square, "perplexity": out["perplexity"]["value"],
+                "kl": out["kl_divergence"]["value"], "top": out["top_agreement"]["value"]}
 
 
 def plot(series, path):
@@ -84,18 +95,26 @@ def plot(series, path):
     y = lambda kl: height - bottom - (numpy.log10(kl) - low_y) / (high_y - low_y) * (height - bottom - 20)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
            f'<rect width="{width}" height="{height}" fill="white"/>']
+    def text(at_x, at_y, what, attributes=""):
+        out.append(f'<text x="{at_x:.1f}" y="{at_y:.1f}"{attributes}>{what}</text>')
+
     for power in range(int(low_y), int(high_y) + 1):
-        out.append(f'<path d="M{left} {y(10.0**power):.1f}H{width - 20}" stroke="#ddd"/><text x="{left - 8}" y="{y(10.0**power) + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
+        out.append(f'<path d="M{left} {y(10.0**power):.1f}H{width - 20}" stroke="#ddd"/>')
+        text(left - 8, y(10.0**power) + 4, f"{10.0**power:g}", ' text-anchor="end"')
     for bits in range(3, 10):
-        out.append(f'<path d="M{x(bits):.1f} 20V{height - bottom}" stroke="#eee"/><text x="{x(bits):.1f}" y="{height - bottom + 18}" text-anchor="middle">{bits}</text>')
-    out.append(f'<text x="{(left + width) / 2}" y="{height - 10}" text-anchor="middle">bits per weight</text>')
-    out.append(f'<text transform="translate(16 {height / 2}) rotate(-90)" text-anchor="middle">KL divergence from the F16 model, nats per token</text>')
+        out.append(f'<path d="M{x(bits):.1f} 20V{height - bottom}" stroke="#eee"/>')
+        text(x(bits), height - bottom + 18, bits, ' text-anchor="middle"')
+    text((left + width) / 2, height - 10, "bits per weight", ' text-anchor="middle"')
+    out.append(f'<text transform="translate(16 {height / 2}) rotate(-90)" text-anchor="middle">'
+               "KL divergence from the F16 model, nats per token</text>")
     for i, (name, colour, points) in enumerate(series):
-        out.append(f'<circle cx="{width - 250}" cy="{36 + 18 * i}" r="4" fill="{colour}"/><text x="{width - 240}" y="{40 + 18 * i}">{name}</text>')
+        out.append(f'<circle cx="{width - 250}" cy="{36 + 18 * i}" r="4" fill="{colour}"/>')
+        text(width - 240, 40 + 18 * i, name)
         for kind, bits, kl in points:
-            out.append(f'<circle cx="{x(bits):.1f}" cy="{y(kl):.1f}" r="4" fill="{colour}"><title>{kind}: {bits:.2f} bits, {kl:.5f}</title></circle>')
+            title = f"<title>{kind}: {bits:.2f} bits, {kl:.5f}</title>"
+            out.append(f'<circle cx="{x(bits):.1f}" cy="{y(kl):.1f}" r="4" fill="{colour}">{title}</circle>')
             if i == 0:
-                out.append(f'<text x="{x(bits) + 6:.1f}" y="{y(kl) - 6:.1f}" fill="#444">{kind}</text>')
+                text(x(bits) + 6, y(kl) - 6, kind, ' fill="#444"')
     path.write_text("\n".join(out + ["</svg>"]) + "\n")
 
 
@@ -104,28 +123,28 @@ def main():
     parser.add_argument("--bin", required=True)
     parser.add_argument("--model", default=ROOT / "examples/models/demo-f16.gguf")
     parser.add_argument("--text", default=ROOT / "examples/models/heldout.txt")
-    parser.add_argument("--other")
-    parser.add_argument("--keep", help="folder for the files; without it, they are deleted")
+    parser.add_argument("--peer", help="folder of llama-quantize")
     flags = parser.parse_args()
-    series = {(who, weighted): [] for who in ("libmla", "other") for weighted in (False, True)}
+    series = {(who, weighted): [] for who in ("libmla", "peer") for weighted in (False, True)}
     with tempfile.TemporaryDirectory() as temporary:
-        measure = Measure(flags, Path(flags.keep or temporary))
+        measure = Measure(flags, Path(temporary))
         print(f"F16: perplexity {measure.base:.3f}\n")
-        print("| type | importances | bits per weight | error | other's | KL divergence | other's | perplexity | other's | same first choice | other's |")
+        measured = ("error", "KL divergence", "perplexity", "same first choice")
+        print("| type | importances | bits per weight | " + " | ".join(f"{what} | peer's" for what in measured) + " |")
         print("|---|---|---|---|---|---|---|---|---|---|---|")
         for kind in TYPES:
             for weighted in (False, True):
-                ours = measure.of(measure.quantize(kind, weighted), weighted)
-                file = Path(flags.other) / f"{kind}{'.imatrix' if weighted else ''}.gguf" if flags.other else None
-                other = measure.of(file, weighted) if file and file.exists() else None
-                for who, found in (("libmla", ours), ("other", other)):
+                ours = measure.of(measure.quantize("libmla", kind, weighted), weighted)
+                other = measure.of(measure.quantize("peer", kind, weighted), weighted) if flags.peer else None
+                for who, found in (("libmla", ours), ("peer", other)):
                     if found:
                         series[who, weighted].append((kind, found["bits"], found["kl"]))
                 cells = [kind, "yes" if weighted else "no", f"{ours['bits']:.2f}"]
                 for key, form in (("error", "{:.3e}"), ("kl", "{:.5f}"), ("perplexity", "{:.3f}"), ("top", "{:.2%}")):
                     cells += [form.format(ours[key]), form.format(other[key]) if other else ""]
                 print("| " + " | ".join(cells) + " |", flush=True)
-    colours = {("libmla", True): "#1b6ca8", ("libmla", False): "#7fb3d5", ("other", True): "#c0392b", ("other", False): "#e6a49a"}
+    colours = {("libmla", True): "#1b6ca8", ("libmla", False): "#7fb3d5",
+               ("peer", True): "#c0392b", ("peer", False): "#e6a49a"}
     label = lambda who, weighted: who + (", with importances" if weighted else "")
     plot([(label(*key), colour, series[key]) for key, colour in colours.items() if series[key]], ROOT / "docs/quantisation.svg")
 

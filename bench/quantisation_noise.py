@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """How much of a difference between two quantisers is chance: the same model with its columns in other orders.
 
-    bench/quantisation_noise.py --bin build/bin --peer FOLDER --model MODEL.gguf --seeds 20 --types Q5_0,Q6_K     needs numpy and the gguf package
+    bench/quantisation_noise.py --bin build/bin --peer FOLDER --seeds 40 --types Q5_0,Q6_K     needs numpy and the gguf package
 
 A random order of the residual stream's columns and of the neurons of every feed-forward part gives the same function and other blocks. For
 each order both programs quantise the model (libmla's mla-quantize, and llama-quantize in FOLDER), without importances and with those of
-mla-imatrix; printed are the mean ratios of KL divergence and of perplexity, libmla's to the peer's, and their 95 % intervals. Seed 0 is the model as it is.
+mla-imatrix; printed are the mean ratios of KL divergence and of perplexity, libmla's to the peer's, and their 95 % intervals. Seed 0 is
+the model as it is. Importances come from the first 12 kB of the text, the figures from the next 20.
 """
 import argparse
 import json
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import gguf
 import numpy
+from original_layout import copy_metadata, finish, write_original_layout
 
 ROOT = Path(__file__).parents[1]
 RESIDUAL_COLUMNS = ("attn_q_a", "attn_q", "attn_kv_a_mqa", "ffn_gate", "ffn_up", "ffn_gate_exps", "ffn_up_exps", "ffn_gate_shexp",
@@ -45,27 +47,23 @@ def permuted(name, data, random, neurons, residual):
 def write_shuffled(source, path, seed):
     reader, random, neurons = gguf.GGUFReader(source), numpy.random.default_rng(seed), {}
     writer = gguf.GGUFWriter(path, "deepseek2")
-    for name, field in reader.fields.items():
-        if not name.startswith("GGUF.") and name != "general.architecture":
-            kind = field.types[0]
-            writer.add_array(name, field.contents()) if kind == gguf.GGUFValueType.ARRAY else writer.add_key_value(name, field.contents(), kind)
+    copy_metadata(reader, writer)
     width = reader.fields["deepseek2.embedding_length"].contents()
     residual = random.permutation(width)
     for tensor in reader.tensors:
         data = numpy.array(tensor.data)
-        writer.add_tensor(tensor.name, numpy.ascontiguousarray(permuted(tensor.name, data, random, neurons, residual) if seed else data))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+        data = permuted(tensor.name, data, random, neurons, residual) if seed else data
+        writer.add_tensor(tensor.name, numpy.ascontiguousarray(data))
+    finish(writer)
 
 
 def compare(flags, folder, calibration, text):
     """Logarithms of the ratios, by type and importances."""
     ours, peer, model, base = Path(flags.bin), Path(flags.peer) / "llama-quantize", folder / "model.gguf", folder / "base"
     ratios = {}
+    write_original_layout(flags.model, folder / "original.gguf")
     for seed in range(flags.seeds):
-        write_shuffled(flags.model, model, seed)
+        write_shuffled(folder / "original.gguf", model, seed)
         run(ours / "mla-perplexity", "-m", model, "-f", text, "--kl-divergence-base", base, "--json")
         run(ours / "mla-imatrix", "-m", model, "-f", calibration, "-o", folder / "im.dat", "--attention", "deepseek2", "--process-output")
         for kind in flags.types.split(","):
@@ -74,7 +72,8 @@ def compare(flags, folder, calibration, text):
                 run(ours / "mla-quantize", model, folder / "ours.gguf", kind, *extra)
                 run(peer, *extra, model, folder / "peer.gguf", kind, 2)
                 for file in ("ours.gguf", "peer.gguf"):
-                    out = json.loads(run(ours / "mla-perplexity", "-m", folder / file, "--kl-divergence-base", base, "--kl-divergence", "--json"))
+                    out = json.loads(run(ours / "mla-perplexity", "-m", folder / file, "--kl-divergence-base", base, "--kl-divergence",
+                                         "--json"))
                     found.append((out["kl_divergence"]["value"], out["perplexity"]["value"]))
                 ratios.setdefault((kind, weighted), []).append([math.log(a / b) for a, b in zip(*found)])
     return ratios
@@ -82,16 +81,17 @@ def compare(flags, folder, calibration, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--bin", "--peer", "--model"):
+    for name in ("--bin", "--peer"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--model", default=ROOT / "examples/models/demo-f16.gguf")
     parser.add_argument("--text", default=ROOT / "examples/models/heldout.txt")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--types", default="Q5_0,Q6_K,Q3_K_M")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder, text = Path(temporary), Path(flags.text).read_text()
-        (folder / "calibration.txt").write_text(text[: len(text) // 3])
-        (folder / "text.txt").write_text(text[len(text) // 3 :])
+        (folder / "calibration.txt").write_text(text[:12000])
+        (folder / "text.txt").write_text(text[12000:32000])
         ratios = compare(flags, folder, folder / "calibration.txt", folder / "text.txt")
     for (kind, weighted), rows in ratios.items():
         cells = [kind, "yes" if weighted else "no"]

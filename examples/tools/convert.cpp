@@ -22,8 +22,11 @@ void report(const std::string& output) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Converts a Hugging Face folder (config.json, safetensors, tokenizer.json or tiktoken.model) to GGUF: DeepSeek-V2, -V3 and -R1, Moonlight, "
-               "Kimi-K2, GLM-4.7-Flash; F32, F16, BF16, or FP8 with block scales. What a stopped run wrote, the same command goes on from.", "mla-convert");
+  CLI::App app(
+      "Converts a Hugging Face folder (config.json, safetensors, tokenizer.json or tiktoken.model) to GGUF: DeepSeek-V2, -V3 and -R1, "
+      "Moonlight, Kimi-K2, GLM-4.7-Flash; F32, F16, BF16, or FP8 with block scales. What a stopped run wrote, the same command "
+      "goes on from.",
+      "mla-convert");
   std::string folder, output;
   mla::ConvertOptions options;
   bool verbose = false;
@@ -32,10 +35,14 @@ int main(int argc, char** argv) {
       ->required()->check(program::file_name());
   app.add_option("--type,--outtype", options.type, "type of the matrices, or a mix of types as of mla-quantize; norms and routers stay f32")
       ->check(CLI::IsMember(mla::quantize_types(), CLI::ignore_case))->capture_default_str();
-  app.add_option("--split-max-size", options.max_part_bytes, "cut a model that takes more into files NAME-00001-of-0000N.gguf of at most so many bytes: 500M, 40G")
-      ->transform(CLI::AsSizeValue(true))->type_name("N(M|G)");
+  app.add_option("--split-max-size", options.max_part_bytes,
+                 "cut a model that takes more into files NAME-00001-of-0000N.gguf of at most so many bytes: 500M, 40G")
+      ->transform(CLI::AsSizeValue(true))
+      ->type_name("N(M|G)");
   app.add_flag("--mtp", options.mtp, "keep the layers of multi-token prediction, as blk.N.nextn.*; they take no part in ordinary decoding");
-  app.add_option("-t,--threads", options.n_threads, "threads; 0: the processors there are")->check(program::whole_number(0, mla::max_threads))->capture_default_str();
+  app.add_option("-t,--threads", options.n_threads, "threads; 0: the processors there are")
+      ->check(program::whole_number(0, mla::max_threads))
+      ->capture_default_str();
   app.add_flag("-v,--verbose", verbose, "say what is stored in another type");
   return program::run(app, argc, argv, [&] {
     options.progress = program::progress();

@@ -19,7 +19,8 @@ using mla::ImatrixEntry;
 constexpr int default_window = 512;
 
 constexpr const char* description =
-    "Measures how strongly each column of a model's weight matrices is driven by a text (-f), for mla-quantize --imatrix. The text is cut into\n"
+    "Measures how strongly each column of a model's weight matrices is driven by a text (-f), for mla-quantize --imatrix. The text is cut "
+    "into\n"
     "windows of -c tokens. Experts, and the heads of k_b and v_b, are measured apart.\n\n"
     "In the default attention mode, deepseek-mla, there are entries for kv_b, k_b and v_b alike; in the others v_b's may be missing, and\n"
     "--derive-mla then makes it from kv_b's.\n\n"
@@ -49,7 +50,9 @@ void declare(CLI::App& app, Flags& f) {
       ->check(program::file_name())->allow_extra_args(false);
   app.add_flag("--derive-mla", f.derive, "where entries of k_b or v_b are missing, make them from those of q and kv_b")->needs("--model");
   app.add_flag("--process-output", f.output_entry, "measure the output matrix too, at the second half of each window");
-  app.add_option("--chunks", f.n_windows, "windows to use at most; 0: all")->check(program::whole_number(0, 1 << 30))->capture_default_str();
+  app.add_option("--chunks", f.n_windows, "windows to use at most; 0: all")
+      ->check(program::whole_number(0, 1 << 30))
+      ->capture_default_str();
   app.add_option("--from-chunk", f.first_window, "windows to leave out at the beginning")
       ->check(program::whole_number(0, 1 << 30))->capture_default_str();
   app.add_option("--save-frequency", f.save_every, "also write the file after every so many windows; 0: only at the end")
@@ -114,8 +117,10 @@ Imatrix collect(const Flags& flags, const std::shared_ptr<const mla::Model>& mod
   const auto done = [&](std::uint64_t tokens) {
     const std::size_t n = tokens / windows.n_fed();
     const program::Figure perplexity = program::exp_figure(nll);
-    const std::string running = nll.count() == 0 ? "imatrix" : fmt::format("perplexity {:.4f} ± {:.4f}", perplexity.value, perplexity.error);
-    if (flags.model.verbose && tokens % windows.n_fed() == 0) program::notice(fmt::format("window {} of {}: {}", n, windows.count(), running));
+    const std::string running =
+        nll.count() == 0 ? "imatrix" : fmt::format("perplexity {:.4f} ± {:.4f}", perplexity.value, perplexity.error);
+    if (flags.model.verbose && tokens % windows.n_fed() == 0)
+      program::notice(fmt::format("window {} of {}: {}", n, windows.count(), running));
     progress(running, tokens, windows.n_fed() * windows.count());
     if (flags.save_every == 0 || tokens % windows.n_fed() != 0 || n / static_cast<std::size_t>(flags.save_every) == n_saved) return;
     n_saved = n / static_cast<std::size_t>(flags.save_every);
@@ -137,8 +142,8 @@ void report(const std::vector<mla::UnusedExperts>& all) {
     std::string list;
     for (std::size_t i = 0; i < std::min(most, unused.experts.size()); ++i) list += (i > 0 ? ", " : "") + std::to_string(unused.experts[i]);
     if (unused.experts.size() > most) list += ", …";
-    program::notice(fmt::format("warning: {}: {} of {} experts were never used ({}): {}", unused.name, unused.experts.size(), unused.n_experts,
-                                list, unused.filled ? "they get the mean of the others" : "they stay without data"));
+    program::notice(fmt::format("warning: {}: {} of {} experts were never used ({}): {}", unused.name, unused.experts.size(),
+                                unused.n_experts, list, unused.filled ? "they get the mean of the others" : "they stay without data"));
   }
 }
 

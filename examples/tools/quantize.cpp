@@ -24,7 +24,8 @@ void report(const std::vector<std::string>& outputs) {
 
 // REGEX=TYPE
 CLI::Validator rule() {
-  return CLI::Validator([](std::string& text) { return text.rfind('=') - 1 < text.size() ? "" : "'" + text + "' is not of the form REGEX=TYPE"; }, "RULE");
+  return CLI::Validator(
+      [](std::string& text) { return text.rfind('=') - 1 < text.size() ? "" : "'" + text + "' is not of the form REGEX=TYPE"; }, "RULE");
 }
 
 mla::TensorTypeRule rule_of(const std::string& text) {
@@ -36,20 +37,23 @@ mla::TensorTypeRule rule_of(const std::string& text) {
 std::uint64_t part_bytes(const std::string& text) {
   std::uint64_t value = 0;
   std::size_t used = 0;
-  while (used < text.size() && text[used] >= '0' && text[used] <= '9' && value < 100'000'000) value = 10 * value + static_cast<std::uint64_t>(text[used++] - '0');
+  while (used < text.size() && text[used] >= '0' && text[used] <= '9' && value < 100'000'000)
+    value = 10 * value + static_cast<std::uint64_t>(text[used++] - '0');
   const std::string unit = text.substr(used);
   return unit == "M" ? value * 1'000'000 : unit == "G" ? value * 1'000'000'000 : 0;
 }
 
 CLI::Validator part_size() {
-  return CLI::Validator([](std::string& text) { return part_bytes(text) > 0 ? "" : "'" + text + "' is not a size such as 500M or 48G"; }, "N(M|G)");
+  return CLI::Validator([](std::string& text) { return part_bytes(text) > 0 ? "" : "'" + text + "' is not a size such as 500M or 48G"; },
+                        "N(M|G)");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Writes a model file in other types, so that it takes less place, or in another layout: native, which loads without repacking and which "
-               "only libmla reads, or rows, which every program reads. Without a type, the weights stay the same to the bit.", "mla-quantize");
+  CLI::App app("Writes a model file in other types, so that it takes less place, or in another layout: native, which loads without repacking "
+               "and which only libmla reads, or rows, which every program reads. Without a type, the weights stay the same to the bit.",
+               "mla-quantize");
   std::string input, output, layout = "rows", split;
   std::vector<std::string> rules;
   mla::QuantizeOptions options;
@@ -59,12 +63,19 @@ int main(int argc, char** argv) {
       ->required()->check(program::file_name());
   app.add_option("type", options.type, fmt::format("what the matrices become: {}", fmt::join(mla::quantize_types(), ", ")));
   app.add_flag("--pure", options.pure, "every matrix in the type that the mix is named after");
-  app.add_option("--tensor-type", rules, "REGEX=TYPE: the type of the matrices whose name has a match; may be repeated, the first that matches counts")
-      ->allow_extra_args(false)->check(rule());
-  app.add_option("--imatrix", options.imatrix, "importance matrix (GGUF or .dat): which columns of a matrix matter")->check(program::file_name());
+  app.add_option("--tensor-type", rules,
+                 "REGEX=TYPE: the type of the matrices whose name has a match; may be repeated, the first that matches counts")
+      ->allow_extra_args(false)
+      ->check(rule());
+  app.add_option("--imatrix", options.imatrix, "importance matrix (GGUF or .dat): which columns of a matrix matter")
+      ->check(program::file_name());
   app.add_option("--layout", layout, "how the weights are stored")->check(CLI::IsMember({"rows", "native"}))->capture_default_str();
-  app.add_option("--split-max-size", split, "cut the model into files of at most so many bytes (500M, 48G), named OUTPUT-00001-of-0000N.gguf")->check(part_size());
-  app.add_option("-t,--threads", options.n_threads, "threads; 0: the processors there are")->check(program::whole_number(0, 4096))->capture_default_str();
+  app.add_option("--split-max-size", split,
+                 "cut the model into files of at most so many bytes (500M, 48G), named OUTPUT-00001-of-0000N.gguf")
+      ->check(part_size());
+  app.add_option("-t,--threads", options.n_threads, "threads; 0: the processors there are")
+      ->check(program::whole_number(0, 4096))
+      ->capture_default_str();
   app.add_flag("-v,--verbose", verbose, "name the type of every tensor");
   return program::run(app, argc, argv, [&] {
     for (const std::string& rule : rules) options.tensor_types.push_back(rule_of(rule));

@@ -43,7 +43,8 @@ platform::FileView open_view(const std::string& path, const GgufFile::Options& o
 platform::FileView open_view(int descriptor, const GgufFile::Options& options) {
   const std::string name = fmt::format("file descriptor {}", descriptor);
   report_open(name, options);
-  return options.use_mmap ? platform::FileView::map(descriptor, name) : platform::FileView::read(descriptor, name, options.allocator, options.progress);
+  return options.use_mmap ? platform::FileView::map(descriptor, name)
+                          : platform::FileView::read(descriptor, name, options.allocator, options.progress);
 }
 
 std::optional<std::uint64_t> part_uint(const GgufPart& part, const std::string& path, std::string_view key) {
@@ -121,7 +122,8 @@ class GgufReader {
     }
     const auto total = file_.get_uint("split.tensors.count");
     if (total && *total != file_.tensors_.size())
-      fail(Status::bad_file, "{}: metadata key split.tensors.count is {}, and the parts hold {} tensors", path, *total, file_.tensors_.size());
+      fail(Status::bad_file, "{}: metadata key split.tensors.count is {}, and the parts hold {} tensors", path, *total,
+           file_.tensors_.size());
   }
 
   // The first part's metadata are the model's; later parts carry only what concerns the split.
@@ -156,8 +158,8 @@ GgufFile GgufFile::borrow(std::span<const std::byte> bytes, const Options& optio
   return file;
 }
 
-GgufFile GgufFile::assemble(const std::string& path, std::vector<platform::FileView> parts, std::vector<std::pair<std::string, GgufValue>> metadata,
-                            std::vector<TensorInfo> tensors) {
+GgufFile GgufFile::assemble(const std::string& path, std::vector<platform::FileView> parts,
+                            std::vector<std::pair<std::string, GgufValue>> metadata, std::vector<TensorInfo> tensors) {
   constexpr std::uint32_t newest = 3;
   GgufFile file;
   file.version_ = newest;
@@ -173,7 +175,8 @@ GgufFile GgufFile::assemble(const std::string& path, std::vector<platform::FileV
 void GgufFile::index_keys() {
   key_index_.clear();
   for (std::size_t i = 0; i < metadata_.size(); ++i)
-    if (!key_index_.emplace(metadata_[i].first, i).second) fail(Status::bad_file, "{}: metadata key {} occurs twice", path(), metadata_[i].first);
+    if (!key_index_.emplace(metadata_[i].first, i).second)
+      fail(Status::bad_file, "{}: metadata key {} occurs twice", path(), metadata_[i].first);
 }
 
 void GgufFile::index() {
@@ -213,7 +216,8 @@ const GgufValue* GgufFile::find_key(std::string_view key) const {
 }
 
 const char* gguf_type_name(std::uint32_t type) noexcept {
-  constexpr const char* names[] = {"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "bool", "string", "array", "uint64", "int64", "float64"};
+  constexpr const char* names[] = {"uint8", "int8",   "uint16", "int16",  "uint32", "int32",  "float32",
+                                   "bool",  "string", "array",  "uint64", "int64",  "float64"};
   return type < std::size(names) ? names[type] : "unknown";
 }
 
@@ -225,7 +229,8 @@ std::optional<std::uint64_t> GgufFile::get_uint(std::string_view key) const {
   const GgufValue* value = find_key(key);
   if (value == nullptr) return std::nullopt;
   if (const auto* number = std::get_if<std::uint64_t>(&value->value)) return *number;
-  if (const auto* number = std::get_if<std::int64_t>(&value->value); number != nullptr && *number >= 0) return static_cast<std::uint64_t>(*number);
+  if (const auto* number = std::get_if<std::int64_t>(&value->value); number != nullptr && *number >= 0)
+    return static_cast<std::uint64_t>(*number);
   fail_type(key, *value, "a non-negative integer");
 }
 
@@ -257,7 +262,8 @@ std::optional<std::vector<std::int64_t>> GgufFile::get_integers(std::string_view
   if (value == nullptr) return std::nullopt;
   if (const auto* items = std::get_if<GgufArray>(&value->value)) {
     if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(items)) return *numbers;
-    if (const auto* numbers = std::get_if<std::vector<std::uint64_t>>(items)) return std::vector<std::int64_t>(numbers->begin(), numbers->end());
+    if (const auto* numbers = std::get_if<std::vector<std::uint64_t>>(items))
+      return std::vector<std::int64_t>(numbers->begin(), numbers->end());
   }
   fail_type(key, *value, "an array of integers");
 }

@@ -74,8 +74,10 @@ class PartParser {
       fail(Status::bad_file, "{}: metadata keys {} (a string) and {} (a number) belong together", path_, layout_key, layout_version_key);
     const bool known = *name == layout_name && *number == layout_version;
     if (!known && !allow_unknown_)
-      fail(Status::unsupported, "{}: metadata keys {} and {} are {} and {}, and this version reads {} {}: make the file anew from the "
-           "original, with this version's mla-quantize --layout native", path_, layout_key, layout_version_key, *name, *number, layout_name, layout_version);
+      fail(Status::unsupported,
+           "{}: metadata keys {} and {} are {} and {}, and this version reads {} {}: make the file anew from the "
+           "original, with this version's mla-quantize --layout native",
+           path_, layout_key, layout_version_key, *name, *number, layout_name, layout_version);
     return known;
   }
 
@@ -84,7 +86,8 @@ class PartParser {
     if (!knows_panels || quant::find_traits(type) == nullptr) {
       if (allow_unknown_) return;
       if (!knows_panels)
-        fail(Status::bad_file, "{}: tensor {} is in panels (type {}), and metadata key {} is missing", path_, tensor.name, tensor.type, layout_key);
+        fail(Status::bad_file, "{}: tensor {} is in panels (type {}), and metadata key {} is missing", path_, tensor.name, tensor.type,
+             layout_key);
       fail(Status::unsupported, "{}: tensor {} is of type {} in panels, which this version doesn't know", path_, tensor.name, type);
     }
     if (tensor.shape.size() < 2 || tensor.shape[1] == 0 || tensor.shape[1] % layout_rows != 0)
@@ -94,7 +97,8 @@ class PartParser {
   }
 
   void check_count(const char* what, std::uint64_t n, std::uint64_t least_bytes) {
-    if (n > reader_.remaining() / least_bytes) fail(Status::bad_file, "{}: {} {} can't fit in a file of {} bytes", path_, n, what, file_.bytes().size());
+    if (n > reader_.remaining() / least_bytes)
+      fail(Status::bad_file, "{}: {} {} can't fit in a file of {} bytes", path_, n, what, file_.bytes().size());
   }
 
   GgufValue read_value(const std::string& key) {
@@ -106,7 +110,8 @@ class PartParser {
       return out;
     }
     out.element_type = reader_.read<std::uint32_t>("the element type of a metadata array");
-    if (out.element_type == array) fail(Status::unsupported, "{}: metadata key {} is an array of arrays, which libmla doesn't read", path_, key);
+    if (out.element_type == array)
+      fail(Status::unsupported, "{}: metadata key {} is an array of arrays, which libmla doesn't read", path_, key);
     if (out.element_type >= n_value_types)
       fail(Status::bad_file, "{}: metadata key {} is an array of unknown value type {}", path_, key, out.element_type);
     const auto n = reader_.read<std::uint64_t>("the length of a metadata array");
@@ -174,7 +179,8 @@ class PartParser {
     const std::uint64_t data_begin = (reader_.position() + alignment - 1) / alignment * alignment;
     for (TensorInfo& tensor : out.tensors) {
       if (tensor.offset % alignment != 0)
-        fail(Status::bad_file, "{}: tensor {}: offset {} is no multiple of the alignment, {}", path_, tensor.name, tensor.offset, alignment);
+        fail(Status::bad_file, "{}: tensor {}: offset {} is no multiple of the alignment, {}", path_, tensor.name, tensor.offset,
+             alignment);
       const auto begin = platform::checked_add(data_begin, tensor.offset);
       const quant::Interleaving* layout = quant::find_interleaving(tensor.type);
       const quant::TypeTraits* traits = layout != nullptr ? &quant::traits(layout->base) : quant::find_traits(tensor.type);
@@ -183,7 +189,8 @@ class PartParser {
       if (layout != nullptr) check_groups(tensor, *layout);
       const auto end = begin ? platform::checked_add(*begin, tensor.bytes) : std::nullopt;
       if (!end || *end > size)
-        fail(Status::bad_file, "{}: tensor {} ends behind the end of the file ({} bytes): the file is cut short or damaged", path_, tensor.name, size);
+        fail(Status::bad_file, "{}: tensor {} ends behind the end of the file ({} bytes): the file is cut short or damaged", path_,
+             tensor.name, size);
       tensor.offset = *begin;
       if (traits != nullptr) tensor.data = file_.bytes().data() + *begin;
     }
@@ -236,7 +243,8 @@ class PartParser {
     if (!n || *n > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
       fail(Status::bad_file, "{}: tensor {} has more values than can be counted", path_, tensor.name);
     if (tensor.shape[0] % block != 0)
-      fail(Status::bad_file, "{}: tensor {}: rows of {} values aren't whole blocks of {} ({})", path_, tensor.name, tensor.shape[0], block, traits.name);
+      fail(Status::bad_file, "{}: tensor {}: rows of {} values aren't whole blocks of {} ({})", path_, tensor.name, tensor.shape[0], block,
+           traits.name);
     const std::uint64_t rows = *n / tensor.shape[0];
     const auto blocks = platform::checked_mul(*n / block, static_cast<std::uint64_t>(traits.block_bytes));
     const auto headers = platform::checked_mul(rows, static_cast<std::uint64_t>(traits.header_bytes));

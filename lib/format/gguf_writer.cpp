@@ -154,9 +154,11 @@ void GgufWriter::plan_parts() {
   part_ends_.push_back(tensors_.size());
   constexpr std::size_t most_parts = 65535;
   if (part_ends_.size() > most_parts)
-    fail(Status::invalid_argument, "{}: parts of {} bytes would be {}, more than the format can count: allow larger ones", path_, max_part_bytes_, part_ends_.size());
+    fail(Status::invalid_argument, "{}: parts of {} bytes would be {}, more than the format can count: allow larger ones", path_,
+         max_part_bytes_, part_ends_.size());
   if (part_ends_.size() == 1) return paths_.push_back(path_);
-  const std::string_view ending = ".gguf", stem = std::string_view(path_).substr(0, path_.size() - (path_.ends_with(ending) ? ending.size() : 0));
+  const std::string_view ending = ".gguf",
+                         stem = std::string_view(path_).substr(0, path_.size() - (path_.ends_with(ending) ? ending.size() : 0));
   for (std::size_t part = 0; part < part_ends_.size(); ++part) paths_.push_back(gguf_part_path(stem, part + 1, part_ends_.size()));
 }
 

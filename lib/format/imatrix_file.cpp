@@ -25,7 +25,8 @@ constexpr const char *datasets_key = "imatrix.datasets", *chunks_key = "imatrix.
 
 void check_sums(const ImatrixEntry& entry, const std::string& path) {
   for (const float sum : entry.sums)
-    if (!std::isfinite(sum) || sum < 0) fail(Status::bad_file, "{}: entry {} has a sum of squares of {}: the file is damaged", path, entry.name, sum);
+    if (!std::isfinite(sum) || sum < 0)
+      fail(Status::bad_file, "{}: entry {} has a sum of squares of {}: the file is damaged", path, entry.name, sum);
 }
 
 std::vector<float> floats_of(const TensorInfo& tensor, const std::string& path) {
@@ -50,7 +51,8 @@ Imatrix read_gguf(const std::string& path) {
     if (!tensor.name.ends_with(sums_suffix)) {
       const std::string base = tensor.name.substr(0, tensor.name.size() - std::min(tensor.name.size(), counts_suffix.size()));
       if (!tensor.name.ends_with(counts_suffix) || file.find(base + std::string(sums_suffix)) == nullptr)
-        fail(Status::bad_file, "{}: tensor {} belongs to no entry: its name should end in {} or {}", path, tensor.name, sums_suffix, counts_suffix);
+        fail(Status::bad_file, "{}: tensor {} belongs to no entry: its name should end in {} or {}", path, tensor.name, sums_suffix,
+             counts_suffix);
       continue;
     }
     ImatrixEntry entry{tensor.name.substr(0, tensor.name.size() - sums_suffix.size()), floats_of(tensor, path), {}};
@@ -58,7 +60,8 @@ Imatrix read_gguf(const std::string& path) {
     if (counts == nullptr) fail(Status::bad_file, "{}: entry {} has no counts", path, entry.name);
     for (const float count : floats_of(*counts, path)) entry.counts.push_back(count_of(count, entry.name, path));
     if (entry.counts.empty() || entry.sums.empty() || entry.sums.size() != entry.counts.size() * tensor.shape[0])
-      fail(Status::bad_file, "{}: entry {} has {} sums and {} counts, which don't fit together", path, entry.name, entry.sums.size(), entry.counts.size());
+      fail(Status::bad_file, "{}: entry {} has {} sums and {} counts, which don't fit together", path, entry.name, entry.sums.size(),
+           entry.counts.size());
     check_sums(entry, path);
     out.entries.push_back(std::move(entry));
   }
@@ -72,7 +75,8 @@ Imatrix read_gguf(const std::string& path) {
 std::uint64_t read_length(ByteReader& reader, const char* what, std::uint64_t unit, const std::string& path) {
   const auto length = reader.read<std::int32_t>(what);
   if (length < 0 || static_cast<std::uint64_t>(length) > reader.remaining() / unit)
-    fail(Status::bad_file, "{}: {} is {}, and {} bytes follow: the file is cut short, damaged or no importance matrix", path, what, length, reader.remaining());
+    fail(Status::bad_file, "{}: {} is {}, and {} bytes follow: the file is cut short, damaged or no importance matrix", path, what, length,
+         reader.remaining());
   return static_cast<std::uint64_t>(length);
 }
 
@@ -86,7 +90,8 @@ ImatrixEntry read_dat_entry(ByteReader& reader, const std::string& path) {
   const auto calls = reader.read<std::int32_t>("the number of calls of an entry");
   const std::uint64_t n = read_length(reader, "the number of values of an entry", sizeof(float), path);
   if (entry.name.empty() || n == 0 || calls < 0)
-    fail(Status::bad_file, "{}: entry '{}' has {} values of {} calls: the file is damaged or no importance matrix", path, entry.name, n, calls);
+    fail(Status::bad_file, "{}: entry '{}' has {} values of {} calls: the file is damaged or no importance matrix", path, entry.name, n,
+         calls);
   entry.sums.resize(n);
   std::memcpy(entry.sums.data(), reader.take(n * sizeof(float), "the values of an entry"), n * sizeof(float));
   entry.counts = {std::max(calls, 1)};
@@ -105,8 +110,10 @@ Imatrix read_dat(const platform::FileView& file) {
   if (reader.remaining() == 0) return out;  // as the first programs wrote it
   const auto chunks = reader.read<std::int32_t>("the number of chunks");
   out.n_chunks = static_cast<std::uint32_t>(std::max(chunks, 0));
-  if (std::string dataset = read_text(reader, "the length of the dataset's name", path); !dataset.empty()) out.datasets.push_back(std::move(dataset));
-  if (reader.remaining() > 0) fail(Status::bad_file, "{}: {} bytes follow the end of the importance matrix: the file is damaged", path, reader.remaining());
+  if (std::string dataset = read_text(reader, "the length of the dataset's name", path); !dataset.empty())
+    out.datasets.push_back(std::move(dataset));
+  if (reader.remaining() > 0)
+    fail(Status::bad_file, "{}: {} bytes follow the end of the importance matrix: the file is damaged", path, reader.remaining());
   return out;
 }
 
@@ -130,7 +137,8 @@ void write_imatrix_gguf(const std::string& path, const Imatrix& imatrix) {
   writer.add_uint(chunks_key, imatrix.n_chunks);
   writer.add_uint(tokens_key, imatrix.chunk_tokens);
   for (const ImatrixEntry& entry : imatrix.entries) {
-    writer.add_tensor(entry.name + std::string(sums_suffix), {static_cast<std::uint64_t>(entry.n_columns()), entry.counts.size()}, quant::Type::f32);
+    writer.add_tensor(entry.name + std::string(sums_suffix), {static_cast<std::uint64_t>(entry.n_columns()), entry.counts.size()},
+                      quant::Type::f32);
     writer.add_tensor(entry.name + std::string(counts_suffix), {1, entry.counts.size()}, quant::Type::f32);
   }
   writer.begin_data();
@@ -175,8 +183,8 @@ std::vector<float> imatrix_weights(const ImatrixEntry& entry, std::int64_t n_mat
   const auto columns = static_cast<std::size_t>(n_columns), matrices = static_cast<std::size_t>(n_matrices);
   const auto n = platform::checked_mul(columns, matrices);
   if (!n || entry.sums.size() != *n || (entry.counts.size() != 1 && entry.counts.size() != matrices))
-    fail(Status::bad_file, "{}: entry {} has {} values for {} matrices, and the tensor has {} of {} columns: it was made for another model", path,
-         entry.name, entry.sums.size(), entry.counts.size(), n_matrices, n_columns);
+    fail(Status::bad_file, "{}: entry {} has {} values for {} matrices, and the tensor has {} of {} columns: it was made for another model",
+         path, entry.name, entry.sums.size(), entry.counts.size(), n_matrices, n_columns);
   std::vector<float> weights(*n);
   for (std::size_t matrix = 0; matrix < matrices; ++matrix) {
     const auto count = static_cast<float>(entry.counts[entry.counts.size() == 1 ? 0 : matrix]);

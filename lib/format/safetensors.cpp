@@ -13,8 +13,9 @@ namespace mla::format {
 namespace {
 
 std::uint64_t dtype_bytes(const std::string& dtype) {
-  static const std::map<std::string, std::uint64_t> sizes{{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2}, {"BF16", 2},
-                                                          {"I16", 2}, {"U16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}};
+  static const std::map<std::string, std::uint64_t> sizes{{"F64", 8},     {"I64", 8},     {"U64", 8},  {"F32", 4}, {"I32", 4},
+                                                          {"U32", 4},     {"F16", 2},     {"BF16", 2}, {"I16", 2}, {"U16", 2},
+                                                          {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I8", 1},   {"U8", 1},  {"BOOL", 1}};
   const auto found = sizes.find(dtype);
   return found == sizes.end() ? 0 : found->second;
 }
@@ -24,9 +25,11 @@ std::uint64_t count_of(const nlohmann::json& value, const std::string& path, con
   return value.get<std::uint64_t>();
 }
 
-SafetensorsTensor read_entry(const nlohmann::json& entry, const std::string& name, const std::string& path, std::span<const std::byte> data) {
+SafetensorsTensor read_entry(const nlohmann::json& entry, const std::string& name, const std::string& path,
+                             std::span<const std::byte> data) {
   const auto array = [&](const char* key) -> const nlohmann::json& {
-    if (!entry.is_object() || !entry.contains(key) || !entry[key].is_array()) fail(Status::bad_file, "{}: tensor {} has no {}", path, name, key);
+    if (!entry.is_object() || !entry.contains(key) || !entry[key].is_array())
+      fail(Status::bad_file, "{}: tensor {} has no {}", path, name, key);
     return entry[key];
   };
   SafetensorsTensor tensor;
@@ -54,8 +57,8 @@ SafetensorsTensor read_entry(const nlohmann::json& entry, const std::string& nam
 }  // namespace
 
 void SafetensorsFolder::add_file(const std::string& path, const Options& options) {
-  const platform::FileView& file =
-      files_.emplace_back(options.use_mmap ? platform::FileView::map(path) : platform::FileView::read(path, options.allocator, options.progress));
+  const platform::FileView& file = files_.emplace_back(
+      options.use_mmap ? platform::FileView::map(path) : platform::FileView::read(path, options.allocator, options.progress));
   paths_.push_back(path);
   const std::span<const std::byte> bytes = file.bytes();
   std::uint64_t header_bytes = 0;

@@ -18,8 +18,8 @@ using quant::Type;
 /// Throws if `output` is one of the files that the model is read from.
 void protect_inputs(const std::string& folder, const format::SafetensorsFolder& weights, const std::string& output) {
   std::set<std::string> inputs;
-  for (const char* name : {"config.json", "generation_config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
-                           "tiktoken.model", "chat_template.jinja"})
+  for (const char* name : {"config.json", "generation_config.json", "model.safetensors.index.json", "tokenizer.json",
+                           "tokenizer_config.json", "tiktoken.model", "chat_template.jinja"})
     inputs.insert(folder + "/" + name);
   for (const auto& [name, tensor] : weights.tensors()) inputs.insert(*tensor.path);
   for (const std::string& input : inputs)
@@ -34,7 +34,8 @@ class Progress {
   void add_total(std::uint64_t bytes) { total_ += bytes; }
   void add(std::uint64_t bytes) { done_ += bytes; }
   void report(const char* phase) const {
-    if (options_.progress && !options_.progress(phase, done_, total_)) fail(Status::aborted, "converting to {} was stopped: the same command goes on from here", output_);
+    if (options_.progress && !options_.progress(phase, done_, total_))
+      fail(Status::aborted, "converting to {} was stopped: the same command goes on from here", output_);
   }
 
  private:

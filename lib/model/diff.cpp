@@ -21,7 +21,8 @@ std::pair<std::string, std::string> text_of(const std::string& name, const GgufV
   const auto *x = std::get_if<format::GgufArray>(&a.value), *y = std::get_if<format::GgufArray>(&b.value);
   const auto plain = std::pair(model::describe(name, a), model::describe(name, b));
   const auto whole = [](const FileInfo::Key& key) { return key.type + " " + key.value; };
-  if (x == nullptr || y == nullptr || x->index() != y->index() || a.element_type != b.element_type) return {whole(plain.first), whole(plain.second)};
+  if (x == nullptr || y == nullptr || x->index() != y->index() || a.element_type != b.element_type)
+    return {whole(plain.first), whole(plain.second)};
   return std::visit([&](const auto& values) -> std::pair<std::string, std::string> {
     const auto& others = std::get<std::decay_t<decltype(values)>>(*y);
     const auto n = std::min(values.size(), others.size());

@@ -24,7 +24,8 @@ class Keys {
   int size(const char* key, int least = 1) const {
     if (!has(key)) malformed(key, "it is missing");
     const json& value = object_[key];
-    if (!value.is_number_integer() || value < least || value > (1 << 24)) malformed(key, fmt::format("not a whole number from {} to 2^24", least));
+    if (!value.is_number_integer() || value < least || value > (1 << 24))
+      malformed(key, fmt::format("not a whole number from {} to 2^24", least));
     return value.get<int>();
   }
   int size_or(const char* key, int fallback) const { return has(key) ? size(key, 0) : fallback; }
@@ -98,7 +99,8 @@ void read_rope(const Keys& keys, Config& c) {
   rope.beta_slow = scaling.number_or("beta_slow", 1.0);
   const double mscale = scaling.number_or("mscale", 0.0), mscale_all_dim = scaling.number_or("mscale_all_dim", 0.0);
   // Otherwise cosines and sines would be scaled too, which GGUF has no key for.
-  if (mscale != mscale_all_dim || mscale_all_dim == 0) scaling.refuse("mscale_all_dim", "only models where it equals mscale, and neither is 0, can be stored in GGUF");
+  if (mscale != mscale_all_dim || mscale_all_dim == 0)
+    scaling.refuse("mscale_all_dim", "only models where it equals mscale, and neither is 0, can be stored in GGUF");
   if (scaling.has("attention_factor")) scaling.refuse("attention_factor", "it is not implemented");
   rope.log_multiplier = 0.1 * mscale_all_dim;
 }
@@ -108,7 +110,8 @@ int dense_layers(const Keys& keys, int n_layers, int fallback) {
   if (!keys.has("mlp_layer_types")) return keys.size_or("first_k_dense_replace", fallback);
   const std::vector<std::string> types = keys.texts("mlp_layer_types");
   const auto first_sparse = std::ranges::find(types, "sparse");
-  if (types.size() != static_cast<std::size_t>(n_layers) || std::any_of(types.begin(), first_sparse, [](const auto& t) { return t != "dense"; }) ||
+  if (types.size() != static_cast<std::size_t>(n_layers) ||
+      std::any_of(types.begin(), first_sparse, [](const auto& t) { return t != "dense"; }) ||
       std::any_of(first_sparse, types.end(), [](const auto& t) { return t != "sparse"; }))
     keys.refuse("mlp_layer_types", "only \"dense\" for the first layers and \"sparse\" for all others is implemented");
   return static_cast<int>(first_sparse - types.begin());
@@ -120,8 +123,10 @@ bool read_quantization(const Keys& keys) {
   const Keys quantization = keys.object("quantization_config");
   if (const std::string method = quantization.text_or("quant_method", "(none)"); method != "fp8")
     quantization.refuse("quant_method", fmt::format("'{}' is not implemented, only fp8 is", method));
-  if (const std::string format = quantization.text_or("fmt", "e4m3"); format != "e4m3") quantization.refuse("fmt", fmt::format("'{}' is not implemented, only e4m3 is", format));
-  if (!quantization.is_pair("weight_block_size", kernels::BlockScales::size)) quantization.refuse("weight_block_size", "only [128, 128] is implemented");
+  if (const std::string format = quantization.text_or("fmt", "e4m3"); format != "e4m3")
+    quantization.refuse("fmt", fmt::format("'{}' is not implemented, only e4m3 is", format));
+  if (!quantization.is_pair("weight_block_size", kernels::BlockScales::size))
+    quantization.refuse("weight_block_size", "only [128, 128] is implemented");
   return true;
 }
 
@@ -144,13 +149,15 @@ void read_experts(const Keys& keys, const Family& family, Config& c) {
   const std::string method = keys.text_or("topk_method", v3 ? "noaux_tc" : "greedy");
   if (method != (v3 ? "noaux_tc" : "greedy") && (v3 || method != "group_limited_greedy"))
     keys.refuse("topk_method", fmt::format("'{}' is not implemented for this architecture", method));
-  if ((method == "noaux_tc") != (r.gating == moe::Gating::sigmoid)) keys.refuse("scoring_func", fmt::format("'{}' with topk_method '{}' is not implemented", scoring, method));
+  if ((method == "noaux_tc") != (r.gating == moe::Gating::sigmoid))
+    keys.refuse("scoring_func", fmt::format("'{}' with topk_method '{}' is not implemented", scoring, method));
   if (method != "greedy") {
     r.n_groups = std::max(1, keys.size_or("n_group", 1));
     r.n_groups_used = std::max(1, keys.size_or("topk_group", 1));
   }
   // DeepSeek-V2's own code scales the weights only where it doesn't normalise them.
-  if (!v3 && r.normalize && r.scale != 1.0f) keys.refuse("routed_scaling_factor", "with norm_topk_prob only 1 is implemented for DeepSeek-V2");
+  if (!v3 && r.normalize && r.scale != 1.0f)
+    keys.refuse("routed_scaling_factor", "with norm_topk_prob only 1 is implemented for DeepSeek-V2");
 }
 
 }  // namespace
@@ -178,8 +185,12 @@ HfModel read_hf_config(const std::string& folder) {
   c.q_lora_rank = keys.size_or("q_lora_rank", 0);
   c.n_mtp_layers = keys.size_or("num_nextn_predict_layers", 0);
   c.rms_eps = static_cast<float>(keys.number_or("rms_norm_eps", family->rms_eps));
-  c.shape = {.n_layers = keys.size("num_hidden_layers"), .n_heads = keys.size("num_attention_heads"), .n_nope = keys.size("qk_nope_head_dim"),
-             .n_rope = keys.size("qk_rope_head_dim"), .n_value = keys.size("v_head_dim"), .n_latent = keys.size("kv_lora_rank")};
+  c.shape = {.n_layers = keys.size("num_hidden_layers"),
+             .n_heads = keys.size("num_attention_heads"),
+             .n_nope = keys.size("qk_nope_head_dim"),
+             .n_rope = keys.size("qk_rope_head_dim"),
+             .n_value = keys.size("v_head_dim"),
+             .n_latent = keys.size("kv_lora_rank")};
   read_rope(keys, c);
   read_experts(keys, *family, c);
   if (const auto problem = find_problem(c)) keys.malformed(problem->hf_key, problem->why);

@@ -1,7 +1,6 @@
 #include "model/hf_encoder.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "platform/fail.hpp"
@@ -45,8 +44,9 @@ void HfEncoder::encode(const HfTensor& tensor, quant::Type type, std::int64_t fi
     std::vector<float>& rows = rows_[static_cast<std::size_t>(thread)];
     rows.resize(static_cast<std::size_t>(count * cols));
     tensor.load(first + begin, count, rows.data());
-    if (needs_finite && !std::ranges::all_of(rows, [](float x) { return std::isfinite(x); }))
-      fail(Status::bad_file, "{}: tensor {} has values that are not finite, which {} can't hold", folder_, tensor.name, quant::traits(type).name);
+    if (needs_finite && quant::find_not_finite(rows) != 0)
+      fail(Status::bad_file, "{}: tensor {} has values that are not finite, which {} can't hold", folder_, tensor.name,
+           quant::traits(type).name);
     quant::encode(type, rows.data(), nullptr, blocks_.data() + row_bytes * static_cast<std::size_t>(begin), count * cols);
   };
   const auto call = [](void* data, int i, int thread) { (*static_cast<decltype(task)*>(data))(i, thread); };

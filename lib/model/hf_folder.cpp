@@ -43,8 +43,8 @@ std::vector<format::TensorInfo> in_place(const HfTensors& tensors, const ModelOp
   return infos;
 }
 
-std::vector<format::TensorInfo> converted(const std::string& folder, const HfTensors& tensors, const std::vector<Type>& types, const ModelOptions& options,
-                                          std::vector<platform::Buffer>& memory) {
+std::vector<format::TensorInfo> converted(const std::string& folder, const HfTensors& tensors, const std::vector<Type>& types,
+                                          const ModelOptions& options, std::vector<platform::Buffer>& memory) {
   std::vector<format::TensorInfo> infos;
   std::uint64_t total = 0, done = 0;
   for (std::size_t i = 0; i < types.size(); ++i) {
@@ -56,7 +56,8 @@ std::vector<format::TensorInfo> converted(const std::string& folder, const HfTen
   };
   HfEncoder encoder(folder, tensors.files(), options.n_threads);
   for (std::size_t i = 0; i < infos.size(); ++i) {
-    platform::Buffer& buffer = memory.emplace_back(options.allocator, static_cast<std::size_t>(infos[i].bytes), "weights converted as they are loaded");
+    platform::Buffer& buffer =
+        memory.emplace_back(options.allocator, static_cast<std::size_t>(infos[i].bytes), "weights converted as they are loaded");
     std::byte* to = buffer.data();
     infos[i].data = to;
     encoder.run(tensors.tensors()[i], static_cast<Type>(infos[i].type), [&](std::span<const std::byte> blocks) {
@@ -84,10 +85,13 @@ HfFolder open_hf_folder(const std::string& folder, const ModelOptions& options) 
   const bool convert = !options.load_type.empty();
   const HfModel model = read_hf_config(folder);
   const ConfigForm form{.split_latent = convert};
-  HfTensors tensors(folder, format::SafetensorsFolder::open(folder, {options.use_mmap || convert, options.allocator, options.progress}), model, form, options.log.get());
+  HfTensors tensors(folder, format::SafetensorsFolder::open(folder, {options.use_mmap || convert, options.allocator, options.progress}),
+                    model, form, options.log.get());
   const format::KeyValues keys = hf_metadata(folder, model, form, options.log.get());
   HfFolder out;
-  std::vector<format::TensorInfo> infos = convert ? converted(folder, tensors, plan_types(folder, tensors, keys, options.load_type, options.log).types, options, out.memory) : in_place(tensors, options, out.memory);
+  std::vector<format::TensorInfo> infos =
+      convert ? converted(folder, tensors, plan_types(folder, tensors, keys, options.load_type, options.log).types, options, out.memory)
+              : in_place(tensors, options, out.memory);
   std::vector<platform::FileView> files;
   if (!convert) {
     files = std::move(tensors).take_files();

@@ -27,7 +27,8 @@ Type float_type(const SafetensorsTensor& tensor, const std::string& name, bool i
   if (tensor.dtype == "F16") return Type::f16;
   if (tensor.dtype == "BF16") return Type::bf16;
   if (tensor.dtype == "F8_E4M3" && is_fp8) return Type::f8_e4m3;
-  fail(Status::unsupported, "{}: tensor {} is of dtype {}: only F32, F16 and BF16 are known, and F8_E4M3 where config.json has an fp8 quantization_config",
+  fail(Status::unsupported,
+       "{}: tensor {} is of dtype {}: only F32, F16 and BF16 are known, and F8_E4M3 where config.json has an fp8 quantization_config",
        *tensor.path, name, tensor.dtype);
 }
 
@@ -140,7 +141,9 @@ void HfTensors::add_experts(const std::string& to, const std::string& from) {
     for (int e = 0; e < n; ++e) {
       stack.sources.push_back(source(fmt::format("{}experts.{}.{}.weight", from, e, name), {rows, cols}));
       if (stack.sources.back().type != stack.sources.front().type && !form_.split_latent)
-        fail(Status::unsupported, "{}: tensor {}experts.{}.{}.weight is of another dtype than the expert before: convert the folder with mla-convert", folder_, from, e, name);
+        fail(Status::unsupported,
+             "{}: tensor {}experts.{}.{}.weight is of another dtype than the expert before: convert the folder with mla-convert", folder_,
+             from, e, name);
     }
   };
   experts("ffn_gate_exps.weight", "gate_proj", n_ff, c_.n_embd);
@@ -155,7 +158,8 @@ void HfTensors::add_mtp(const std::string& to, const std::string& from) {
   matrix(to + "eh_proj.weight", from + "eh_proj.weight", c_.n_embd, std::int64_t{2} * c_.n_embd);
   vector(to + "enorm.weight", from + "enorm.weight", c_.n_embd);
   vector(to + "hnorm.weight", from + "hnorm.weight", c_.n_embd);
-  for (const auto& [part, name] : {std::pair{"embed_tokens.weight", "embed_tokens.weight"}, {"shared_head_head.weight", "shared_head.head.weight"}})
+  for (const auto& [part, name] :
+       {std::pair{"embed_tokens.weight", "embed_tokens.weight"}, {"shared_head_head.weight", "shared_head.head.weight"}})
     if (weights_.find(from + name) != nullptr) matrix(to + part, from + name, c_.n_vocab, c_.n_embd);
   vector(to + "shared_head_norm.weight", from + "shared_head.norm.weight", c_.n_embd);
 }
@@ -203,7 +207,8 @@ void HfTensors::refuse_unused(LogSink* log) const {
   std::size_t n_mtp = 0;
   for (const auto& [name, tensor] : weights_.tensors()) {
     if (used_.contains(name) || name.ends_with(".rotary_emb.inv_freq") || (tied_ && name == "lm_head.weight")) continue;
-    if (form_.mtp || !is_mtp(name)) fail(Status::unsupported, "{}: tensor {} is not part of a model that this version knows", *tensor.path, name);
+    if (form_.mtp || !is_mtp(name))
+      fail(Status::unsupported, "{}: tensor {} is not part of a model that this version knows", *tensor.path, name);
     ++n_mtp;
   }
   if (n_mtp > 0 && log != nullptr)

@@ -6,7 +6,8 @@ namespace mla::model {
 
 void write_hf_vocabulary(format::KeyValues& keys, const std::string& folder, int n_vocab, LogSink* log) {
   if (!platform::file_exists(folder + "/tokenizer.json") && !platform::file_exists(folder + "/tiktoken.model")) {
-    if (log != nullptr) log->write(LogLevel::warning, folder + ": neither tokenizer.json nor tiktoken.model: the model will have no tokenizer");
+    if (log != nullptr)
+      log->write(LogLevel::warning, folder + ": neither tokenizer.json nor tiktoken.model: the model will have no tokenizer");
     return;
   }
   TokenizerData data = read_hf_tokenizer(folder, n_vocab);
@@ -28,7 +29,8 @@ void write_hf_vocabulary(format::KeyValues& keys, const std::string& folder, int
   constexpr const char* end_keys[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
   for (std::size_t i = 0; i < data.end_of_generation.size() && i < std::size(end_keys); ++i) id(end_keys[i], data.end_of_generation[i]);
   if (data.end_of_generation.size() > std::size(end_keys) && log != nullptr)
-    log->write(LogLevel::warning, folder + ": generation_config.json names more than three tokens that end an answer: GGUF has keys for three");
+    log->write(LogLevel::warning,
+               folder + ": generation_config.json names more than three tokens that end an answer: GGUF has keys for three");
   keys.add_bool("tokenizer.ggml.add_bos_token", data.add_bos);
   keys.add_bool("tokenizer.ggml.add_eos_token", data.add_eos);
   if (!data.chat_template.empty()) keys.add_string("tokenizer.chat_template", data.chat_template);

@@ -80,7 +80,8 @@ const ImatrixEntry* find_shaped(const Imatrix& imatrix, const std::string& name,
   if (entry == nullptr) report.missing.push_back(name);
   if (entry != nullptr && (entry->counts.size() != 1 || entry->n_columns() != n_columns))
     fail(Status::invalid_argument,
-         "entry {} has {} values for {} matrices, and the model's is one of {} columns: it was made for another model", name, entry->sums.size(), entry->counts.size(), n_columns);
+         "entry {} has {} values for {} matrices, and the model's is one of {} columns: it was made for another model", name,
+         entry->sums.size(), entry->counts.size(), n_columns);
   return entry;
 }
 
@@ -94,7 +95,8 @@ ImatrixEntry derive_k_b(const std::string& name, const ImatrixEntry& q, const ke
   ImatrixEntry k_b{name, std::vector<float>(static_cast<std::size_t>(s.n_heads) * static_cast<std::size_t>(s.n_nope)),
                    std::vector<std::int64_t>(static_cast<std::size_t>(s.n_heads), q.counts[0])};
   QueryStatistics queries(w_q, q);
-  for (std::int64_t head = 0; head < s.n_heads; ++head) queries.sums(head * (s.n_nope + s.n_rope), s.n_nope, k_b.sums.data() + head * s.n_nope);
+  for (std::int64_t head = 0; head < s.n_heads; ++head)
+    queries.sums(head * (s.n_nope + s.n_rope), s.n_nope, k_b.sums.data() + head * s.n_nope);
   return k_b;
 }
 
@@ -118,8 +120,9 @@ void add_imatrix(Imatrix& into, const Imatrix& other) {
     }
     const std::size_t a = found->counts.size(), b = entry.counts.size();
     if (found->sums.size() != entry.sums.size() || (a != b && a != 1 && b != 1))
-      fail(Status::invalid_argument, "entry {} has {} values for {} matrices in one file and {} for {} in another: they are not of one model",
-           entry.name, found->sums.size(), a, entry.sums.size(), b);
+      fail(Status::invalid_argument,
+           "entry {} has {} values for {} matrices in one file and {} for {} in another: they are not of one model", entry.name,
+           found->sums.size(), a, entry.sums.size(), b);
     add_entry(*found, entry);
   }
   for (const std::string& dataset : part.datasets)

@@ -65,7 +65,8 @@ FileInfo::Key describe(const std::string& name, const format::GgufValue& value) 
   if (array != nullptr) return {name, fmt::format("array of {}", format::gguf_type_name(value.element_type)), text_of(*array)};
   std::string text;
   constexpr std::uint32_t float32 = 6;
-  if (value.type == float32) return {name, format::gguf_type_name(value.type), fmt::format("{}", static_cast<float>(std::get<double>(value.value)))};
+  if (value.type == float32)
+    return {name, format::gguf_type_name(value.type), fmt::format("{}", static_cast<float>(std::get<double>(value.value)))};
   std::visit([&](const auto& scalar) {
     if constexpr (!std::is_same_v<std::decay_t<decltype(scalar)>, format::GgufArray>) text = fmt::format("{}", scalar);
   }, value.value);
@@ -74,7 +75,8 @@ FileInfo::Key describe(const std::string& name, const format::GgufValue& value) 
 
 FileInfo::Tensor describe(const format::TensorInfo& tensor, int n_layers) {
   // Only of what a folder holds: in a file the numbers of our own mean nothing.
-  const std::string type = tensor.pieces.empty() ? quant::type_name(tensor.type) : quant::traits(static_cast<quant::Type>(tensor.type)).name;
+  const std::string type =
+      tensor.pieces.empty() ? quant::type_name(tensor.type) : quant::traits(static_cast<quant::Type>(tensor.type)).name;
   return {tensor.name, type.empty() ? fmt::format("type {}", tensor.type) : type, tensor.shape, tensor.bytes,
           tensor.in_panels ? format::layout_name : "rows", kind_of(tensor.name, n_layers)};
 }

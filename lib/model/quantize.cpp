@@ -2,7 +2,6 @@
 #include <mla/quantize.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -35,7 +34,11 @@ struct Job {
 class Conversion {
  public:
   Conversion(format::GgufFile& file, const std::string& output, const QuantizeOptions& options)
-      : file_(file), options_(options), output_(output), pool_(make_thread_pool(options.n_threads)), writer_(output, options.max_part_bytes) {
+      : file_(file),
+        options_(options),
+        output_(output),
+        pool_(make_thread_pool(options.n_threads)),
+        writer_(output, options.max_part_bytes) {
     if (!options.imatrix.empty()) imatrix_ = format::read_imatrix(options.imatrix);
     plan();
   }
@@ -51,6 +54,7 @@ class Conversion {
       else if (job.to.in_panels != job.from->in_panels) change_layout(job);
       else copy(job);
     }
+    write_waiting();
     report();
     std::vector<std::string> paths = writer_.paths();  // now: with the files in place, nothing may fail
     writer_.finish();
@@ -97,7 +101,8 @@ class Conversion {
       else if (n_without++ == 0) first = job.from->name;
     }
     if (n_without > 0)
-      log(LogLevel::warning, fmt::format("{}: no importances for {} of {} tensors, the first of which is {}", options_.imatrix, n_without, n_quantized, first));
+      log(LogLevel::warning, fmt::format("{}: no importances for {} of {} tensors, the first of which is {}", options_.imatrix, n_without,
+                                         n_quantized, first));
   }
 
   // Of all columns of all matrices [n_matrices, columns].
@@ -110,8 +115,8 @@ class Conversion {
   }
 
   bool is_replaced(const std::string& key) const {
-    return key.starts_with("split.") || key.starts_with("mla.layout") || key == "general.alignment" || (file_type_ && key == "general.file_type") ||
-           (!options_.imatrix.empty() && key.starts_with("quantize.imatrix."));
+    return key.starts_with("split.") || key.starts_with("mla.layout") || key == "general.alignment" ||
+           (file_type_ && key == "general.file_type") || (!options_.imatrix.empty() && key.starts_with("quantize.imatrix."));
   }
 
   void write_header() {
@@ -133,10 +138,12 @@ class Conversion {
 
   void report() const {
     const bool any_type = !options_.type.empty() || !options_.tensor_types.empty();
-    if (options_.progress && !options_.progress(any_type ? "quantize" : "write", done_, total_)) fail(Status::aborted, "writing {} was cancelled", output_);
+    if (options_.progress && !options_.progress(any_type ? "quantize" : "write", done_, total_))
+      fail(Status::aborted, "writing {} was cancelled", output_);
   }
 
   void copy(const Job& job) {
+    write_waiting();
     for (std::size_t at = 0; at < job.from->bytes; at += piece_bytes) {
       const std::size_t n = std::min<std::size_t>(piece_bytes, job.from->bytes - at);
       write(job, {job.from->data + at, n}, at, n);
@@ -145,6 +152,7 @@ class Conversion {
 
   // Sixteen rows and a panel of them take the same place.
   void change_layout(const Job& job) {
+    write_waiting();
     const auto type = static_cast<Type>(job.to.type);
     const std::int64_t cols = columns(job.to);
     const std::size_t row_bytes = quant::row_bytes(type, cols), panel = panel_rows * row_bytes;
@@ -167,26 +175,39 @@ class Conversion {
     std::vector<float> weights;
     const format::ImatrixEntry* entry = options_.imatrix.empty() ? nullptr : imatrix_.find(from.name);
     if (entry != nullptr) weights = weights_of(from, *entry);
-    const std::int64_t cols = columns(from), rows = n_rows(from), n_matrices = std::max<std::int64_t>(1, static_cast<std::int64_t>(weights.size()) / cols);
+    const std::int64_t cols = columns(from), rows = n_rows(from),
+                       n_matrices = std::max<std::int64_t>(1, static_cast<std::int64_t>(weights.size()) / cols);
     for (std::int64_t m = 0; !weights.empty() && m < n_matrices; ++m)
       quant::level_weights(std::span(weights).subspan(static_cast<std::size_t>(m * cols), static_cast<std::size_t>(cols)));
 
     const std::int64_t rows_of_matrix = rows / n_matrices;
-    const std::int64_t piece = std::max<std::int64_t>(1, static_cast<std::int64_t>(piece_bytes / sizeof(float)) / cols / panel_rows) * panel_rows;
-    const std::size_t row_bytes = quant::row_bytes(static_cast<Type>(to.type), cols), from_row_bytes = from.bytes / static_cast<std::size_t>(rows);
+    const std::int64_t piece =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(piece_bytes / sizeof(float)) / cols / panel_rows) * panel_rows;
+    const std::size_t row_bytes = quant::row_bytes(static_cast<Type>(to.type), cols),
+                      from_row_bytes = from.bytes / static_cast<std::size_t>(rows);
     for (std::int64_t first = 0; first < rows; first += piece) {
       const std::int64_t n = std::min(piece, rows - first);
       converted_.resize(static_cast<std::size_t>(n) * row_bytes);
-      parallel(static_cast<int>((n + panel_rows - 1) / panel_rows), [&](int i, int thread) {
-        const std::int64_t begin = std::int64_t{i} * panel_rows, count = std::min<std::int64_t>(panel_rows, n - begin);
+      report();
+      parallel(1 + static_cast<int>((n + panel_rows - 1) / panel_rows), [&](int i, int thread) {
+        if (i == 0) return write_waiting();  // one thread copies to the system while the others go on
+        const std::int64_t begin = std::int64_t{i - 1} * panel_rows, count = std::min<std::int64_t>(panel_rows, n - begin);
         const auto weights_of_row = [&](std::int64_t row) {
           return weights.empty() ? nullptr : weights.data() + std::min(row / rows_of_matrix, n_matrices - 1) * cols;
         };
         encode_rows(job, first + begin, count, weights_of_row, scratch_[static_cast<std::size_t>(thread)],
                     converted_.data() + static_cast<std::size_t>(begin) * row_bytes);
       });
-      write(job, converted_, static_cast<std::size_t>(first) * from_row_bytes, static_cast<std::size_t>(n) * from_row_bytes);
+      converted_.swap(waiting_);
+      waiting_source_ = {from.data + static_cast<std::size_t>(first) * from_row_bytes, static_cast<std::size_t>(n) * from_row_bytes};
     }
+  }
+
+  // The piece that was encoded last.
+  void write_waiting() {
+    if (waiting_source_.empty()) return;
+    put(waiting_, waiting_source_);
+    waiting_source_ = {};
   }
 
   struct Scratch {
@@ -202,16 +223,16 @@ class Conversion {
     const std::size_t row_bytes = quant::row_bytes(type, cols);
     scratch.values.resize(static_cast<std::size_t>(n * cols));
     model::read_rows(*job.from, first, n, scratch.values.data(), scratch.stored);
-    for (const float value : scratch.values)
-      if (!std::isfinite(value))
-        fail(Status::bad_file, "{}: tensor {} has a value of {}: the file is damaged", file_.path(), job.from->name, value);
+    if (const float value = quant::find_not_finite(scratch.values); value != 0)
+      fail(Status::bad_file, "{}: tensor {} has a value of {}: the file is damaged", file_.path(), job.from->name, value);
     std::byte* rows = out;
     if (job.to.in_panels) {
       scratch.encoded.resize(static_cast<std::size_t>(n) * row_bytes);
       rows = scratch.encoded.data();
     }
     for (std::int64_t r = 0; r < n; ++r)
-      quant::encode(type, scratch.values.data() + r * cols, weights_of_row(first + r), rows + static_cast<std::size_t>(r) * row_bytes, cols);
+      quant::encode(type, scratch.values.data() + r * cols, weights_of_row(first + r), rows + static_cast<std::size_t>(r) * row_bytes,
+                    cols);
     if (job.to.in_panels) kernels::rows_to_panel({rows, type, panel_rows, cols, row_bytes}, 0, out);
   }
 
@@ -224,9 +245,13 @@ class Conversion {
   // A piece of the output, made from `n` bytes of the input at `at`, which won't be read again.
   void write(const Job& job, std::span<const std::byte> bytes, std::size_t at, std::size_t n) {
     report();
+    put(bytes, {job.from->data + at, n});
+  }
+
+  void put(std::span<const std::byte> bytes, std::span<const std::byte> source) {
     writer_.write(bytes);
     done_ += bytes.size();
-    if (const platform::FileView* part = file_.part_with(job.from->data)) part->let_go({job.from->data + at, n});
+    if (const platform::FileView* part = file_.part_with(source.data())) part->let_go(source);
   }
 
   format::GgufFile& file_;
@@ -237,7 +262,8 @@ class Conversion {
   format::Imatrix imatrix_;
   std::vector<Job> jobs_;
   std::optional<std::uint32_t> file_type_;
-  std::vector<std::byte> converted_;
+  std::vector<std::byte> converted_, waiting_;
+  std::span<const std::byte> waiting_source_;  // what the piece that waits was made from; empty when none does
   std::vector<Scratch> scratch_;
   std::uint64_t done_ = 0, total_ = 0;
 };
@@ -247,7 +273,8 @@ class Conversion {
 std::vector<std::string> quantize_file(const std::string& input, const std::string& output, const QuantizeOptions& options) {
   format::GgufFile file = format::GgufFile::open(input, {.progress = options.progress});
   if (const std::string architecture = file.require_string("general.architecture"); architecture != "deepseek2")
-    fail(Status::unsupported, "{}: metadata key general.architecture is '{}': only deepseek2 models are converted", file.path(), architecture);
+    fail(Status::unsupported, "{}: metadata key general.architecture is '{}': only deepseek2 models are converted", file.path(),
+         architecture);
   for (const TensorInfo& tensor : file.tensors())
     if (tensor.in_panels && !model::may_be_in_panels(tensor))
       fail(Status::bad_file, "{}: tensor {} is in panels, which it can't be: the file is damaged", file.path(), tensor.name);

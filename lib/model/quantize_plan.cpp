@@ -51,7 +51,8 @@ const Recipe& find_recipe(const std::string& name) {
 Type find_type(const TensorTypeRule& rule) {
   const auto type = quant::parse_type(rule.type);
   if (!type || !quant::can_encode(*type))
-    fail(Status::invalid_argument, "rule {}={}: not a type that can be written: use F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
+    fail(Status::invalid_argument,
+         "rule {}={}: not a type that can be written: use F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
          rule.pattern, rule.type);
   return *type;
 }
@@ -97,7 +98,8 @@ class Misfits {
   explicit Misfits(LogSink* log) : log_(log) {}
 
   void add(const TensorInfo& tensor, Type asked, Type given) {
-    const std::string change = fmt::format("{} instead of {} for rows of {}", quant::traits(given).name, quant::traits(asked).name, tensor.shape[0]);
+    const std::string change =
+        fmt::format("{} instead of {} for rows of {}", quant::traits(given).name, quant::traits(asked).name, tensor.shape[0]);
     if (log_ != nullptr) log_->write(LogLevel::info, one_line(fmt::format("tensor {}: {}", tensor.name, change)));
     const auto known = std::ranges::find(changes_, change, &Change::text);
     if (known == changes_.end()) changes_.push_back({change, 1});
@@ -109,7 +111,8 @@ class Misfits {
     if (log_ == nullptr || n_ == 0) return;
     std::string text;
     for (const Change& change : changes_) text += fmt::format("{}{} ({} tensors)", text.empty() ? "" : ", ", change.text, change.n_tensors);
-    log_->write(LogLevel::warning, one_line(fmt::format("rows that don't fit their type, in {} tensors, the first of which is {}: {}", n_, first_, text)));
+    log_->write(LogLevel::warning,
+                one_line(fmt::format("rows that don't fit their type, in {} tensors, the first of which is {}: {}", n_, first_, text)));
   }
 
  private:
@@ -126,8 +129,11 @@ class Misfits {
 class Chooser {
  public:
   Chooser(const format::GgufFile& file, const Recipe& recipe, bool has_imatrix)
-      : base_(recipe.base), mix_(recipe.mix), n_layers_(static_cast<int>(std::min<std::uint64_t>(file.get_uint("deepseek2.block_count").value_or(0), 1 << 20))),
-        has_experts_(file.get_uint("deepseek2.expert_count").value_or(0) >= 4), has_imatrix_(has_imatrix),
+      : base_(recipe.base),
+        mix_(recipe.mix),
+        n_layers_(static_cast<int>(std::min<std::uint64_t>(file.get_uint("deepseek2.block_count").value_or(0), 1 << 20))),
+        has_experts_(file.get_uint("deepseek2.expert_count").value_or(0) >= 4),
+        has_imatrix_(has_imatrix),
         has_output_(file.find("output.weight") != nullptr) {}
 
   Type choose(std::string_view name) const {
@@ -192,7 +198,8 @@ QuantizePlan plan_quantization(const format::GgufFile& file, const QuantizeOptio
   for (const TensorInfo& tensor : file.tensors()) {
     std::optional<Type>& type = plan.types.emplace_back();
     if (!may_change(tensor)) continue;
-    const auto rule = std::ranges::find_if(rules, [&](const Rule& r) { return tensor.name.size() <= longest_name && std::regex_search(tensor.name, r.pattern); });
+    const auto rule = std::ranges::find_if(
+        rules, [&](const Rule& r) { return tensor.name.size() <= longest_name && std::regex_search(tensor.name, r.pattern); });
     if (rule != rules.end()) type = rule->type, rule->used = true;
     else if (chooser) type = options.pure ? recipe->base : chooser->choose(tensor.name);
     if (!type) continue;
@@ -215,7 +222,8 @@ namespace mla {
 
 std::vector<std::string> quantize_types() {
   std::vector<std::string> names;
-  for (const model::Recipe& recipe : std::span(model::recipes).first(std::size(model::recipes) - model::n_abbreviations)) names.emplace_back(recipe.name);
+  for (const model::Recipe& recipe : std::span(model::recipes).first(std::size(model::recipes) - model::n_abbreviations))
+    names.emplace_back(recipe.name);
   return names;
 }
 

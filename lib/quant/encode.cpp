@@ -1,6 +1,7 @@
 #include "quant/encode.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "platform/fail.hpp"
@@ -19,7 +20,8 @@ bool can_encode(Type type) noexcept { return is_plain(type) || find_encoder(type
 
 void encode(Type type, const float* in, const float* weights, void* out, std::int64_t n) {
   if (!can_encode(type))
-    fail(Status::unsupported, "cannot quantise to {} in this version: use F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
+    fail(Status::unsupported,
+         "cannot quantise to {} in this version: use F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL or IQ4_XS",
          traits(type).name);
   encode_on(platform::active_isa(), type, in, weights, out, n);
 }
@@ -27,6 +29,17 @@ void encode(Type type, const float* in, const float* weights, void* out, std::in
 void encode_on(platform::Isa isa, Type type, const float* in, const float* weights, void* out, std::int64_t n) noexcept {
   if (is_plain(type)) return find_quantizer(type, isa)(in, out, n);
   find_encoder(type, isa)(in, weights, out, n);
+}
+
+// Without a branch in the loop, which compilers then do in vectors.
+float find_not_finite(std::span<const float> values) noexcept {
+  constexpr std::uint32_t exponent = 0x7f800000;
+  std::uint32_t found = 0;
+  for (const float value : values) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    found |= (bits & exponent) == exponent ? bits : 0;
+  }
+  return std::bit_cast<float>(found);
 }
 
 void level_weights(std::span<float> weights) noexcept {

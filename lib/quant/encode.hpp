@@ -11,6 +11,9 @@ namespace mla::quant {
 /// F32, F16, BF16, Q4_0, Q5_0, Q6_0, Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS.
 bool can_encode(Type type) noexcept;
 
+/// An infinity or NaN if there is one among the values, else 0.
+float find_not_finite(std::span<const float> values) noexcept;
+
 /// n finite values (a multiple of the block size) from `in` to blocks at `out`, at any alignment, without overlap. The sum of
 /// weight · (value - what it reads back as)² is made small by a search; `weights` [n] are positive and of a size around 1 (see level_weights), or
 /// nullptr for equal ones. F32, F16, BF16 and Q8_0 are what quantize() writes, whatever the weights. The same bits on every ISA.

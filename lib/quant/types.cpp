@@ -119,7 +119,8 @@ std::optional<Type> parse_type(std::string_view name) {
 
 std::size_t row_bytes(Type type, std::int64_t n_columns) {
   const TypeTraits& t = traits(type);
-  return static_cast<std::size_t>(t.header_bytes) + static_cast<std::size_t>(n_columns / t.block_size) * static_cast<std::size_t>(t.block_bytes);
+  return static_cast<std::size_t>(t.header_bytes) +
+         static_cast<std::size_t>(n_columns / t.block_size) * static_cast<std::size_t>(t.block_bytes);
 }
 
 }  // namespace mla::quant

@@ -40,7 +40,9 @@ std::string diff_as_table(const FileDiff& diff) {
                                 diff.n_equal_keys, diff.keys.size(), diff.n_equal_tensors, diff.tensors.size());
   for (const FileDiff::Key& key : diff.keys)
     out += fmt::format("key    {}: {}\n", one_line(key.name),
-                       !key.b ? "only in A: " + one_line(*key.a) : !key.a ? "only in B: " + one_line(*key.b) : one_line(*key.a) + " | " + one_line(*key.b));
+                       !key.b   ? "only in A: " + one_line(*key.a)
+                       : !key.a ? "only in B: " + one_line(*key.b)
+                                : one_line(*key.a) + " | " + one_line(*key.b));
   for (const FileDiff::Tensor& tensor : diff.tensors) out += fmt::format("tensor {}: {}\n", one_line(tensor.name), shown(tensor));
   return out;
 }

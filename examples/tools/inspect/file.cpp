@@ -60,25 +60,36 @@ std::string needs_table(const std::vector<NeedRow>& needs, const std::string& co
   std::string out = fmt::format("\nmemory for {}\n  {:<20} {:>12} {:>12} {:>12} {:>12} {:>12}\n",
                                 context, "attention", "weights", "derived", "cache", "context", "in all");
   for (const auto& [mode, n] : needs)
-    out += fmt::format("  {:<20} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", mode, size_text(n.weights), size_text(n.derived), size_text(n.cache), size_text(n.context),
-                       size_text(n.total()), verdict(n));
+    out += fmt::format("  {:<20} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", mode, size_text(n.weights), size_text(n.derived),
+                       size_text(n.cache), size_text(n.context), size_text(n.total()), verdict(n));
   const mla::MemoryNeed& n = needs.front().need;
-  out += fmt::format("  {} of the weights are repacked where that fits: memory that the system can't drop and read again\n", size_text(n.repacked));
-  return out + (n.limit.empty() ? "  nothing says how much memory there is\n" : fmt::format("  {} has {} left\n", n.limit, size_text(n.room)));
+  out += fmt::format("  {} of the weights are repacked where that fits: memory that the system can't drop and read again\n",
+                     size_text(n.repacked));
+  return out +
+         (n.limit.empty() ? "  nothing says how much memory there is\n" : fmt::format("  {} has {} left\n", n.limit, size_text(n.room)));
 }
 
 Json need_json(const NeedRow& row) {
   const mla::MemoryNeed& n = row.need;
-  return {{"attention", row.mode}, {"weights", n.weights}, {"repacked", n.repacked}, {"derived", n.derived}, {"cache", n.cache}, {"context", n.context},
-          {"total", n.total()},    {"room", n.room},       {"limit", n.limit},       {"fits", n.fits()},     {"runs_from_disk", n.runs_from_disk()}};
+  return {{"attention", row.mode},
+          {"weights", n.weights},
+          {"repacked", n.repacked},
+          {"derived", n.derived},
+          {"cache", n.cache},
+          {"context", n.context},
+          {"total", n.total()},
+          {"room", n.room},
+          {"limit", n.limit},
+          {"fits", n.fits()},
+          {"runs_from_disk", n.runs_from_disk()}};
 }
 
 }  // namespace
 
 std::string as_table(const FileInfo& info, int n_ctx, const std::vector<NeedRow>& needs, const std::string& context, bool tensors) {
   const std::string format = info.version == 0 ? "Hugging Face folder" : fmt::format("GGUF version {}", info.version);
-  std::string out = fmt::format("{}\n{}, {} part{}, {}; {} tensors, {} parameters\n", info.path, format, info.n_parts, info.n_parts == 1 ? "" : "s",
-                                size_text(info.file_bytes), info.tensors.size(), info.n_parameters);
+  std::string out = fmt::format("{}\n{}, {} part{}, {}; {} tensors, {} parameters\n", info.path, format, info.n_parts,
+                                info.n_parts == 1 ? "" : "s", size_text(info.file_bytes), info.tensors.size(), info.n_parameters);
   if (!info.problem.empty()) out += fmt::format("libmla can't run it: {}\n", one_line(info.problem));
   out += "\nmetadata\n";
   for (const FileInfo::Key& key : info.keys) out += fmt::format("  {:<48} {:<16} {}\n", one_line(key.name), key.type, one_line(key.value));
@@ -91,7 +102,8 @@ std::string as_table(const FileInfo& info, int n_ctx, const std::vector<NeedRow>
   if (tensors) {
     out += "\ntensors: name, type, sizes (row width first), bytes\n";
     for (const FileInfo::Tensor& tensor : info.tensors)
-      out += fmt::format("  {:<40} {:<15} {:>24} {:>12}\n", one_line(tensor.name), type_text(tensor), shape_text(tensor.shape), tensor.bytes);
+      out +=
+          fmt::format("  {:<40} {:<15} {:>24} {:>12}\n", one_line(tensor.name), type_text(tensor), shape_text(tensor.shape), tensor.bytes);
   }
   return out;
 }

@@ -17,9 +17,13 @@ struct Flags {
 };
 
 void declare(CLI::App& app, Flags& f) {
-  auto* model = app.add_option("model,-m,--model", f.path, "the file (of a split model any part), or a Hugging Face folder")->check(program::file_name());
-  auto* diff = app.add_option("--diff", f.diff, "compare two files or folders: keys, and types, sizes and values of tensors; exit status 1 if they differ")
-                   ->expected(2)->check(program::file_name())->excludes(model);
+  auto* model = app.add_option("model,-m,--model", f.path, "the file (of a split model any part), or a Hugging Face folder")
+                    ->check(program::file_name());
+  auto* diff = app.add_option("--diff", f.diff,
+                              "compare two files or folders: keys, and types, sizes and values of tensors; exit status 1 if they differ")
+                   ->expected(2)
+                   ->check(program::file_name())
+                   ->excludes(model);
   app.add_option("-c,--ctx-size", f.n_ctx, "tokens of the cache whose size is shown")
       ->check(program::whole_number(1, 1 << 30))->capture_default_str();
   app.add_option("--ubatch-size,--ub", f.n_ubatch, "tokens computed at once, for the memory that is needed")
@@ -37,7 +41,8 @@ void declare(CLI::App& app, Flags& f) {
 std::vector<program::inspect::NeedRow> needs(const Flags& flags, const mla::FileInfo& info) {
   std::vector<program::inspect::NeedRow> rows;
   if (!info.problem.empty()) return rows;
-  for (const auto& [name, mode] : {std::pair{"auto, deepseek-mla", mla::AttentionMode::automatic}, {"deepseek2", mla::AttentionMode::deepseek2}}) {
+  for (const auto& [name, mode] :
+       {std::pair{"auto, deepseek-mla", mla::AttentionMode::automatic}, {"deepseek2", mla::AttentionMode::deepseek2}}) {
     mla::ContextOptions options;
     options.attention = mode;
     options.n_ctx = flags.n_ctx;
@@ -73,8 +78,11 @@ bool show_difference(const Flags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Shows a GGUF file's metadata, tensors and sizes, the bytes that its KV cache takes in each attention mode, and what memory it takes to run\n"
-               "it here; or how two files differ.", "mla-inspect");
+  CLI::App app(
+      "Shows a GGUF file's metadata, tensors and sizes, the bytes that its KV cache takes in each attention mode, and what memory it takes "
+      "to run\n"
+      "it here; or how two files differ.",
+      "mla-inspect");
   Flags flags;
   declare(app, flags);
   bool equal = true;

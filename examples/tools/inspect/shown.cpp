@@ -32,12 +32,15 @@ std::string one_line(const std::string& text) {
   return end < text.size() ? line + " …" : line;
 }
 
-std::string type_text(const mla::FileInfo::Tensor& tensor) { return tensor.layout == "rows" ? tensor.type : tensor.type + " " + tensor.layout; }
+std::string type_text(const mla::FileInfo::Tensor& tensor) {
+  return tensor.layout == "rows" ? tensor.type : tensor.type + " " + tensor.layout;
+}
 
 std::vector<CacheRow> cache_rows(const mla::FileInfo& info, int n_ctx) {
   std::vector<CacheRow> rows;
   if (!info.cache_shape) return rows;
-  for (const auto& [mode, layout] : {std::pair{"auto, deepseek-mla", mla::CacheLayout::latent}, {"deepseek2", mla::CacheLayout::expanded}}) {
+  for (const auto& [mode, layout] :
+       {std::pair{"auto, deepseek-mla", mla::CacheLayout::latent}, {"deepseek2", mla::CacheLayout::expanded}}) {
     for (const mla::CacheType type : mla::all_cache_types) {
       mla::KvCacheOptions page;
       page.layout = layout;

@@ -29,8 +29,8 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 std::vector<Choice> parse_text(const std::vector<std::string>& lines, const std::string& name) {
   if (lines.size() % lines_per_task != 0)
-    throw Failure(fmt::format("{} has {} lines: a task is {}, the context, the number of the right ending and {} endings", name, lines.size(),
-                                       lines_per_task, endings_per_task));
+    throw Failure(fmt::format("{} has {} lines: a task is {}, the context, the number of the right ending and {} endings", name,
+                              lines.size(), lines_per_task, endings_per_task));
   std::vector<Choice> tasks;
   for (std::size_t at = 0; at < lines.size(); at += lines_per_task) {
     Choice& task = tasks.emplace_back();

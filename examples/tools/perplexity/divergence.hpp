@@ -23,7 +23,9 @@ class Divergence {
 
   Figure perplexity() const noexcept { return exp_figure(nll_); }
   Figure base_perplexity() const noexcept { return exp_figure(base_nll_); }
-  Figure log_ratio() const noexcept { return figure(log_ratio_); }  ///< ln(perplexity / base perplexity): of pairs, so far surer than either
+  Figure log_ratio() const noexcept {
+    return figure(log_ratio_);
+  }  ///< ln(perplexity / base perplexity): of pairs, so far surer than either
   Figure divergence() const noexcept { return figure(divergence_); }
   Figure top_agreement() const noexcept { return figure(same_top_); }  ///< a share of 1
   Figure mean_change() const noexcept { return figure(change_); }

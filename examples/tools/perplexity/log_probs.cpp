@@ -75,7 +75,8 @@ LogProbsReader::LogProbsReader(const std::string& path, int n_vocab) : path_(pat
   const auto held = static_cast<std::uint64_t>(file_.tellg() - begin);
   file_.seekg(begin);
   if (!file_ || held % bytes_of_window != 0 || held / bytes_of_window != static_cast<std::uint64_t>(n_windows))
-    refuse(path, fmt::format("{} windows of {} tokens don't take the {} bytes behind its header: it is cut off or damaged", n_windows, n_ctx, held));
+    refuse(path, fmt::format("{} windows of {} tokens don't take the {} bytes behind its header: it is cut off or damaged", n_windows,
+                             n_ctx, held));
   windows_.tokens.resize(static_cast<std::size_t>(n_windows) * static_cast<std::size_t>(n_ctx));
   read(std::as_writable_bytes(std::span(windows_.tokens)));
   for (const mla::Token token : windows_.tokens)

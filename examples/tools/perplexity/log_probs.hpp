@@ -20,7 +20,9 @@ struct LogProbs {
 };
 
 /// Bytes of a record: two floats, the codes, and 16 bits more for a vocabulary of odd size.
-constexpr std::size_t record_bytes(std::size_t n_vocab) noexcept { return 2 * sizeof(float) + (n_vocab + n_vocab % 2) * sizeof(std::uint16_t); }
+constexpr std::size_t record_bytes(std::size_t n_vocab) noexcept {
+  return 2 * sizeof(float) + (n_vocab + n_vocab % 2) * sizeof(std::uint16_t);
+}
 
 /// Rounds the logits of one position into a record. Values more than 24 below the largest become code 0.
 void make_record(std::span<const float> logits, std::span<std::byte> record);

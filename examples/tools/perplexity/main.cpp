@@ -9,11 +9,13 @@ namespace perplexity = program::perplexity;
 constexpr const char* description =
     "Perplexity of a text (-f); how far a model's predictions are from another's (--kl-divergence); how often it finds the right ending\n"
     "(--hellaswag); or the logits of given tokens (--tokens, --logits-out).\n\n"
-    "Perplexity: the text, encoded once with the model's bos token in front, is cut into windows of -c tokens that do not overlap; what is\n"
+    "Perplexity: the text, encoded once with the model's bos token in front, is cut into windows of -c tokens that do not overlap; what "
+    "is\n"
     "left over at the end is not used. Each window starts from an empty cache, its first token replaced by bos if the model uses one. Its\n"
     "first half is context only; the tokens after position c/2 are scored. The result is exp(mean negative log-likelihood), with its\n"
     "standard error: the figure that llama-perplexity prints for the same -c.\n\n"
-    "Divergence: first the better model, with -f and --kl-divergence-base FILE, which also writes its log-probabilities there (16 bits each:\n"
+    "Divergence: first the better model, with -f and --kl-divergence-base FILE, which also writes its log-probabilities there (16 bits "
+    "each:\n"
     "c/2 times the vocabulary for each window; llama-perplexity's format). Then the other, with --kl-divergence-base FILE --kl-divergence.";
 
 void declare(CLI::App& app, perplexity::Flags& f) {
@@ -29,8 +31,11 @@ void declare(CLI::App& app, perplexity::Flags& f) {
   base->excludes(tokens);
   app.add_flag("--kl-divergence", f.divergence, "compare the model with the one that wrote --kl-divergence-base, on its text")
       ->needs(base)->excludes(text);
-  auto* choices = app.add_flag("--hellaswag", f.choices, "-f holds tasks: six lines each (context, number of the right ending, four endings), or JSON "
-                                                         "lines with \"context\", \"endings\" and \"label\"")->needs(text)->excludes(base);
+  auto* choices = app.add_flag("--hellaswag", f.choices,
+                               "-f holds tasks: six lines each (context, number of the right ending, four endings), or JSON "
+                               "lines with \"context\", \"endings\" and \"label\"")
+                      ->needs(text)
+                      ->excludes(base);
   app.add_option("--hellaswag-tasks", f.n_tasks, "tasks to take, spread evenly over the file; 0: all")
       ->check(program::whole_number(0, 1 << 30))->capture_default_str()->needs(choices);
   app.add_option("--chunks", f.n_windows, "windows of the text to use at most; 0: all")
@@ -47,7 +52,8 @@ int main(int argc, char** argv) {
   perplexity::Flags flags;
   declare(app, flags);
   return program::run(app, argc, argv, [&] {
-    if (flags.text_file.empty() && flags.tokens_file.empty() && !flags.divergence) throw CLI::RequiredError("-f, --tokens or --kl-divergence");
+    if (flags.text_file.empty() && flags.tokens_file.empty() && !flags.divergence)
+      throw CLI::RequiredError("-f, --tokens or --kl-divergence");
     const std::string input = flags.divergence ? "" : program::read_file(flags.tokens_file.empty() ? flags.text_file : flags.tokens_file);
     const auto model = program::load_model(flags.model);
     if (flags.divergence)

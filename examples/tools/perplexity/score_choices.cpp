@@ -89,7 +89,8 @@ class Group {
 
   void add_prefix(std::size_t t, SequenceId sequence) {
     const TokenTask& task = tasks_[t];
-    for (std::size_t i = 0; i < task.prefix.size(); ++i) rows_.add(task.prefix[i], static_cast<Position>(i), sequence, i + 1 == task.prefix.size());
+    for (std::size_t i = 0; i < task.prefix.size(); ++i)
+      rows_.add(task.prefix[i], static_cast<Position>(i), sequence, i + 1 == task.prefix.size());
     auto& questions = questions_.emplace_back();
     for (std::size_t e = 0; e < task.endings.size(); ++e) questions.push_back({t, e, task.endings[e][0]});
   }

@@ -32,7 +32,8 @@ class Running {
 };
 
 [[noreturn]] void refuse_not_finite(const std::string& model, std::int64_t n_scored, const Windows& windows) {
-  throw Failure(fmt::format("{}: the logits of window {} are not finite", model, static_cast<std::size_t>(n_scored) / windows.n_scored() + 1));
+  throw Failure(
+      fmt::format("{}: the logits of window {} are not finite", model, static_cast<std::size_t>(n_scored) / windows.n_scored() + 1));
 }
 
 void print_figures(const Flags& flags, const Divergence& d) {
@@ -47,12 +48,13 @@ void print_figures(const Flags& flags, const Divergence& d) {
     out["top_agreement"] = json(d.top_agreement()), out["mean_change"] = json(d.mean_change()), out["rms_change"] = json(d.rms_change());
     return print(out.dump(2) + "\n");
   }
-  std::string out = fmt::format("perplexity: {} ({} tokens)\nbase perplexity: {}\nln(perplexity / base): {}\nKL divergence: {}\n", with_error(d.perplexity(), 4),
-                                d.count(), with_error(d.base_perplexity(), 4), with_error(d.log_ratio(), 6), with_error(d.divergence(), 6));
+  std::string out = fmt::format("perplexity: {} ({} tokens)\nbase perplexity: {}\nln(perplexity / base): {}\nKL divergence: {}\n",
+                                with_error(d.perplexity(), 4), d.count(), with_error(d.base_perplexity(), 4), with_error(d.log_ratio(), 6),
+                                with_error(d.divergence(), 6));
   for (const auto& [name, fraction] : quantiles) out += fmt::format("  {:<8} {:.6f}\n", name, quantile(sorted, fraction));
   const auto in_percent = [&](Figure f) { return with_error({percent * f.value, percent * f.error}, 3) + " %"; };
-  out += fmt::format("top-1 agreement: {}\nchange of the text's token, mean: {}\nchange of the text's token, rms: {}\n", in_percent(d.top_agreement()),
-                     in_percent(d.mean_change()), in_percent(d.rms_change()));
+  out += fmt::format("top-1 agreement: {}\nchange of the text's token, mean: {}\nchange of the text's token, rms: {}\n",
+                     in_percent(d.top_agreement()), in_percent(d.mean_change()), in_percent(d.rms_change()));
   print(out);
 }
 

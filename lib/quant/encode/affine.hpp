@@ -1,6 +1,6 @@
-// Types with an offset: x ≈ scale · q - minimum, q from 0 to F::last, neither scale nor minimum negative. For fixed quants q the best scale and
-// minimum of a block solve two linear equations; so the search tries ranges that cut off more or less at either end, takes the error that those
-// equations leave, and then lets quants and range settle. F says how many values a block has and how large quants are.
+// Types with an offset: x ≈ scale · q - minimum, q from 0 to F::last, neither scale nor minimum negative. For fixed quants q the best scale
+// and minimum of a block solve two linear equations; so the search tries ranges that cut off more or less at either end, takes the error
+// that those equations leave, and then lets quants and range settle. F says how many values a block has and how large quants are.
 #pragma once
 #include "quant/encode/lanes.hpp"
 
@@ -64,7 +64,8 @@ Line solve(const Moments& m, const Sums& s) {
 
 // Error but for Σwxx, which is the same for all lines.
 Lanes error_of(const Moments& m, const Sums& s, const Line& line) {
-  return line.scale * line.scale * s.qq - 2.0f * line.scale * (s.qx + line.minimum * s.q) + line.minimum * (2.0f * m.x + line.minimum * m.w);
+  return line.scale * line.scale * s.qq - 2.0f * line.scale * (s.qx + line.minimum * s.q) +
+         line.minimum * (2.0f * m.x + line.minimum * m.w);
 }
 
 template <typename F>

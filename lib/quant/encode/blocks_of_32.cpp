@@ -11,7 +11,13 @@ void encode_blocks(const float* in, const float* weights, void* blocks, int64_t 
   Blocks<32> b;
   for (int64_t done = 0; done < n; done += 32 * lanes) {
     const int n_blocks = n - done < 32 * lanes ? (int)((n - done) / 32) : lanes;
-    load_blocks(in + done, weights != nullptr ? weights + done : nullptr, n_blocks, b);
+    const float *x = in + done, *w = weights != nullptr ? weights + done : nullptr;
+    float last[2][32 * lanes] = {};
+    if (n_blocks < lanes) {
+      x = (const float*)memcpy(last[0], x, 32 * sizeof(float) * (size_t)n_blocks);
+      if (w != nullptr) w = (const float*)memcpy(last[1], w, 32 * sizeof(float) * (size_t)n_blocks);
+    }
+    load_blocks(x, w, b);
     const Lanes scale = search_scale<Values>(b).scale();
     uint16_t half[lanes];
     Lanes stored;
@@ -20,14 +26,11 @@ void encode_blocks(const float* in, const float* weights, void* blocks, int64_t 
       stored[k] = f16_to_f32(half[k]);
     }
     const Lanes inverse_scale = inverse(stored);
-    uint8_t index[lanes][32];
-    for (int i = 0; i < 32; ++i) {
-      const Lanes v = Values::index(Values::nearest(b.x[i] * inverse_scale));
-      for (int k = 0; k < lanes; ++k) index[k][i] = (uint8_t)v[k];
-    }
+    uint8_t index[32 * lanes];
+    store_indices<32>([&](int i) { return Values::index(Values::nearest(b.x[i] * inverse_scale)); }, index);
     for (int k = 0; k < n_blocks; ++k, block += block_bytes) {
       put_half(block, half[k]);
-      pack(index[k], block + 2);
+      pack(index + 32 * k, block + 2);
     }
   }
 }

@@ -126,13 +126,10 @@ void encode_super_block(SuperBlock<F>& s) {
 // pack(whole scales and minimums of the sub-blocks, quants, block) writes all but the f16 scales, which lie at `scales_at`.
 template <typename F, int block_bytes, int scales_at, typename Pack>
 void encode_blocks(const float* in, const float* weights, void* blocks, int64_t n, Pack pack) {
-  uint8_t* block = (uint8_t*)blocks;
-  SuperBlock<F> s;
-  for (int64_t done = 0; done < n; done += 256, block += block_bytes) {
-    for (int g = 0; g < F::groups; ++g) {
-      const int64_t at = done + g * lanes * F::n;
-      load_blocks(in + at, weights != nullptr ? weights + at : nullptr, lanes, s.sub[g].b);
-    }
+  for_super_blocks<block_bytes>(in, weights, blocks, n, [&](const float* x, const float* w, uint8_t* block) {
+    SuperBlock<F> s;
+    constexpr int of_group = F::n * lanes;
+    for (int g = 0; g < F::groups; ++g) load_blocks(x + g * of_group, w != nullptr ? w + g * of_group : nullptr, s.sub[g].b);
     encode_super_block<F>(s);
     uint8_t scales[F::groups * lanes], minimums[F::groups * lanes], quants[256];
     const float scale = f16_to_f32(s.settled.half_scale), minimum = f16_to_f32(s.settled.half_minimum);
@@ -143,16 +140,13 @@ void encode_blocks(const float* in, const float* weights, void* blocks, int64_t 
         scales[g * lanes + k] = (uint8_t)whole.scale[k];
         minimums[g * lanes + k] = (uint8_t)whole.minimum[k];
       }
-      for (int i = 0; i < F::n; ++i) {
-        const Lanes q = quants_at<F>(s.sub[g].b.x[i], inverse_scale, minimum * whole.minimum);
-        for (int k = 0; k < lanes; ++k) quants[(g * lanes + k) * F::n + i] = (uint8_t)q[k];
-      }
+      const auto index_of = [&](int i) { return quants_at<F>(s.sub[g].b.x[i], inverse_scale, minimum * whole.minimum); };
+      store_indices<F::n>(index_of, quants + g * of_group);
     }
-    memset(block, 0, block_bytes);
     put_half(block + scales_at, s.settled.half_scale);
     put_half(block + scales_at + 2, s.settled.half_minimum);
     pack(scales, minimums, quants, block);
-  }
+  });
 }
 
 // The 12 bytes of Q4_K and Q5_K: the first four of each in 6 bits of a byte, the low 4 bits of the others in a byte together and their high 2
@@ -175,27 +169,30 @@ void pack_nibbles(const uint8_t* quants, uint8_t* out) {
 
 void encode_q2_k(const float* in, const float* weights, void* blocks, int64_t n) noexcept {
   // scales[16], quants[64], d, dmin
-  encode_blocks<Format<16, 3, 15>, 84, 80>(in, weights, blocks, n, [](const uint8_t* scales, const uint8_t* minimums, const uint8_t* quants, uint8_t* block) {
+  const auto pack = [](const uint8_t* scales, const uint8_t* minimums, const uint8_t* quants, uint8_t* block) {
     for (int j = 0; j < 16; ++j) block[j] = (uint8_t)(scales[j] | minimums[j] << 4);
     for (int i = 0; i < 256; ++i) block[16 + i / 128 * 32 + i % 32] |= (uint8_t)(quants[i] << (i / 32 % 4 * 2));
-  });
+  };
+  encode_blocks<Format<16, 3, 15>, 84, 80>(in, weights, blocks, n, pack);
 }
 
 void encode_q4_k(const float* in, const float* weights, void* blocks, int64_t n) noexcept {
   // d, dmin, scales[12], nibbles[128]
-  encode_blocks<Format<32, 15, 63>, 144, 0>(in, weights, blocks, n, [](const uint8_t* scales, const uint8_t* minimums, const uint8_t* quants, uint8_t* block) {
+  const auto pack = [](const uint8_t* scales, const uint8_t* minimums, const uint8_t* quants, uint8_t* block) {
     pack_scales(scales, minimums, block + 4);
     pack_nibbles(quants, block + 16);
-  });
+  };
+  encode_blocks<Format<32, 15, 63>, 144, 0>(in, weights, blocks, n, pack);
 }
 
 void encode_q5_k(const float* in, const float* weights, void* blocks, int64_t n) noexcept {
   // d, dmin, scales[12], fifth bits[32], nibbles[128]
-  encode_blocks<Format<32, 31, 63>, 176, 0>(in, weights, blocks, n, [](const uint8_t* scales, const uint8_t* minimums, const uint8_t* quants, uint8_t* block) {
+  const auto pack = [](const uint8_t* scales, const uint8_t* minimums, const uint8_t* quants, uint8_t* block) {
     pack_scales(scales, minimums, block + 4);
     for (int i = 0; i < 256; ++i) block[16 + i % 32] |= (uint8_t)(quants[i] >> 4 << (i / 32));
     pack_nibbles(quants, block + 48);
-  });
+  };
+  encode_blocks<Format<32, 31, 63>, 176, 0>(in, weights, blocks, n, pack);
 }
 
 }  // namespace mla::quant::MLA_QUANT_ISA

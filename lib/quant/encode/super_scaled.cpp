@@ -64,7 +64,8 @@ float settle(const SuperBlock<F>& from, const Lanes (&wish)[F::groups], float sh
     const Lanes middle = round(clamp(wish[g], F::least_scale, F::most_scale));
     Lanes least_error = all(__builtin_inff());
     for (const float step : nearest_steps) {
-      const Lanes whole = clamp(middle + step, F::least_scale, F::most_scale), error = error_at<typename F::Values>(from.b[g], stored * whole);
+      const Lanes whole = clamp(middle + step, F::least_scale, F::most_scale);
+      const Lanes error = error_at<typename F::Values>(from.b[g], stored * whole);
       const Mask better = error < least_error;
       least_error = select(better, error, least_error);
       to.whole[g] = select(better, whole, to.whole[g]);
@@ -95,28 +96,21 @@ void encode_super_block(SuperBlock<F>& s) {
 // pack(whole scale of each sub-block, index of each value, block) writes all but the f16 scale, which lies at `scale_at`.
 template <typename F, int block_bytes, int scale_at, typename Pack>
 void encode_blocks(const float* in, const float* weights, void* blocks, int64_t n, Pack pack) {
-  uint8_t* block = (uint8_t*)blocks;
-  for (int64_t done = 0; done < n; done += 256, block += block_bytes) {
+  for_super_blocks<block_bytes>(in, weights, blocks, n, [&](const float* x, const float* w, uint8_t* block) {
     SuperBlock<F> s;
-    for (int g = 0; g < F::groups; ++g) {
-      const int64_t at = done + g * lanes * F::n;
-      load_blocks(in + at, weights != nullptr ? weights + at : nullptr, lanes, s.b[g]);
-    }
+    constexpr int of_group = F::n * lanes;
+    for (int g = 0; g < F::groups; ++g) load_blocks(x + g * of_group, w != nullptr ? w + g * of_group : nullptr, s.b[g]);
     encode_super_block<F>(s);
     int scales[F::groups * lanes];
     uint8_t index[256];
     for (int g = 0; g < F::groups; ++g) {
       const Lanes inverse_scale = inverse(f16_to_f32(s.settled.half) * s.settled.whole[g]);
       for (int k = 0; k < lanes; ++k) scales[g * lanes + k] = (int)s.settled.whole[g][k];
-      for (int i = 0; i < F::n; ++i) {
-        const Lanes v = F::Values::index(F::Values::nearest(s.b[g].x[i] * inverse_scale));
-        for (int k = 0; k < lanes; ++k) index[(g * lanes + k) * F::n + i] = (uint8_t)v[k];
-      }
+      store_indices<F::n>([&](int i) { return F::Values::index(F::Values::nearest(s.b[g].x[i] * inverse_scale)); }, index + g * of_group);
     }
-    memset(block, 0, block_bytes);
     put_half(block + scale_at, s.settled.half);
     pack(scales, index, block);
-  }
+  });
 }
 
 }  // namespace

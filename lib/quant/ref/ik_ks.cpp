@@ -51,7 +51,8 @@ void dequantize_iq2_kl(const void* header, const void* blocks, float* out, std::
 }
 
 void dequantize_iq3_ks(const void* header, const void* blocks, float* out, std::int64_t n) noexcept {
-  const auto* block = static_cast<const std::uint8_t*>(blocks);  // fifth bits of scales[1], tables[1], scales[4], quants[64], third bits[32]
+  const auto* block =
+      static_cast<const std::uint8_t*>(blocks);  // fifth bits of scales[1], tables[1], scales[4], quants[64], third bits[32]
   const float d = half_header(header);
   for (std::int64_t i = 0; i < n; i += 256, block += 102)
     for (int sub = 0; sub < 8; ++sub) {
