@@ -31,6 +31,7 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/mla-config.cmake.in ${PR
 # A 0.y step may break: a program finds the y that it asks for.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/mla-config-version.cmake COMPATIBILITY SameMinorVersion)
 file(RELATIVE_PATH MLA_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" MLA_PC_PREFIX "${MLA_PC_PREFIX}")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/mla.pc.in ${PROJECT_BINARY_DIR}/mla.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/mla-config.cmake ${PROJECT_BINARY_DIR}/mla-config-version.cmake DESTINATION ${package_dir} COMPONENT development)
 install(FILES ${PROJECT_BINARY_DIR}/mla.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

@@ -50,21 +50,29 @@ std::size_t Attention::scratch_floats(const CacheShape& shape, int n_ubatch) noe
 
 // Sequences that are neighbours and go the same way are worked on together.
 void Attention::run(const Params& p, platform::Executor& executor) {
-  const auto way_of = [&](const SequenceRows& rows) {
-    return std::pair(form_of(p, rows, executor), !executor.fixed_order() && suits_in_place(p, rows));
+  struct Way {
+    Form form;
+    bool in_place;
+    bool operator==(const Way&) const = default;
   };
-  for (auto next = p.sequences.begin(); next != p.sequences.end();) {
-    const auto way = way_of(*next);
-    const auto end = std::find_if(next + 1, p.sequences.end(), [&](const SequenceRows& rows) { return way_of(rows) != way; });
-    const std::span<const SequenceRows> sequences(next, end);
-    if (way.first == Form::absorbed)
+  const auto way_of = [&](const SequenceRows& rows) { return Way{form_of(p, rows, executor), !executor.fixed_order() && suits_in_place(p, rows)}; };
+  const auto run_neighbours = [&](const Way& way, std::span<const SequenceRows> sequences) {
+    if (way.form == Form::absorbed)
       absorbed_form(p, sequences, workspace_.as<float>(), executor);
-    else if (way.second)
+    else if (way.in_place)
       in_place_form(p, sequences, workspace_.as<float>(), executor);
     else
       expanded_form(p, sequences, executor);
-    next = end;
+  };
+  std::size_t begin = 0;
+  Way way = way_of(p.sequences.front());
+  for (std::size_t i = 1; i < p.sequences.size(); ++i) {
+    const Way next = way_of(p.sequences[i]);
+    if (next == way) continue;
+    run_neighbours(way, p.sequences.subspan(begin, i - begin));
+    begin = i, way = next;
   }
+  run_neighbours(way, p.sequences.subspan(begin));
 }
 
 }  // namespace mla::attention

@@ -1,8 +1,6 @@
 #include "attention/in_place.hpp"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
 #include "attention/float_math.hpp"
 #include "attention/scratch.hpp"
@@ -23,17 +21,17 @@ constexpr int max_splits = 16;
 // fetched ahead; one head of many rows is not.
 constexpr std::int64_t step_rows = 8;
 
-std::optional<kernels::StoredType> stored_type(CacheType type) noexcept {
+kernels::StoredType stored_type(CacheType type) noexcept {
   switch (type) {
     case CacheType::f32: return kernels::StoredType::f32;
     case CacheType::f16: return kernels::StoredType::f16;
     case CacheType::bf16: return kernels::StoredType::bf16;
     case CacheType::q8_0: return kernels::StoredType::q8_0;
-    case CacheType::q8_row: return kernels::StoredType::q8_row;
-    case CacheType::q6_0:
-    case CacheType::q4_0: break;
+    case CacheType::q6_0: return kernels::StoredType::q6_0;
+    case CacheType::q4_0: return kernels::StoredType::q4_0;
+    case CacheType::q8_row: break;
   }
-  return std::nullopt;
+  return kernels::StoredType::q8_row;
 }
 
 struct Step {
@@ -45,7 +43,7 @@ struct Step {
 class Part {
  public:
   Part(const cache::RowPart& part, int width)
-      : offset_(part.offset), head_bytes_(part.bytes(width)), width_(width), kernels_(kernels::stored_row_kernels(*stored_type(part.type), width, platform::active_isa())) {}
+      : offset_(part.offset), head_bytes_(part.bytes(width)), width_(width), kernels_(kernels::stored_row_kernels(stored_type(part.type), width, platform::active_isa())) {}
 
   void add_dots(const Step& step, int head, const float* x, float* out) const noexcept { kernels_.add_dots(of(step, head), x, out); }
   void add_weighted(const Step& step, int head, const float* weights, float* y) const noexcept { kernels_.add_weighted(of(step, head), weights, y); }
@@ -158,11 +156,7 @@ void attend_sequence(const Params& p, const SequenceRows& rows, std::span<float>
 
 }  // namespace
 
-bool suits_in_place(const Params& p, const SequenceRows& rows) noexcept {
-  const std::array parts{&p.row_format->key, &p.row_format->rope, &p.row_format->value};
-  return p.layout == CacheLayout::expanded && rows.n_rows <= most_queries &&
-         std::ranges::all_of(parts, [](const cache::RowPart* part) { return stored_type(part->type).has_value(); });
-}
+bool suits_in_place(const Params& p, const SequenceRows& rows) noexcept { return p.layout == CacheLayout::expanded && rows.n_rows <= most_queries; }
 
 std::size_t in_place_workspace_floats(const CacheShape& s) noexcept {
   Scratch scratch;

@@ -7,7 +7,7 @@
 
 namespace mla::attention {
 
-/// Whether it can be used, and is the faster way: few queries, and row types that have such kernels.
+/// Whether it can be used, and is the faster way: few queries.
 bool suits_in_place(const Params& p, const SequenceRows& rows) noexcept;
 
 void in_place_form(const Params& p, std::span<const SequenceRows> sequences, std::span<float> workspace, platform::Executor& executor);

@@ -224,5 +224,7 @@ TEST_CASE("what is measured: a small model is counted, a large one has every cos
   std::vector<float> workspace(absorbed_workspace_floats(large));
   platform::Executor larger(make_thread_pool(2), {}, std::max(Attention::scratch_floats(large, 1), std::size_t{1} << 20), nullptr);
   const AttentionRates rates = measured_rates(large, cache::RowFormat::of(large, options), {of(512, 128), of(128, 512), of(128, 512)}, workspace, larger);
-  for (const double rate : {rates.expanded_start, rates.expanded_key, rates.absorbed_start, rates.absorbed_pair}) CHECK(rate > 0);
+  for (const double rate : {rates.expanded_key, rates.expanded_pair, rates.absorbed_pair}) CHECK(rate > 0);
+  CHECK(plan_attention(rates, 4, 8192).uses_absorbed());  // however busy the machine
+  CHECK(!plan_attention(rates, 512, 8192).uses_absorbed());
 }

@@ -17,13 +17,15 @@ using mla::platform::Isa;
 
 namespace {
 
-constexpr StoredType types[] = {StoredType::f32, StoredType::f16, StoredType::bf16, StoredType::q8_0, StoredType::q8_row};
+constexpr StoredType types[] = {StoredType::f32, StoredType::f16, StoredType::bf16, StoredType::q8_0, StoredType::q6_0, StoredType::q4_0, StoredType::q8_row};
 
 quant::Type block_type(StoredType type) {
   switch (type) {
     case StoredType::f32: return quant::Type::f32;
     case StoredType::f16: return quant::Type::f16;
     case StoredType::bf16: return quant::Type::bf16;
+    case StoredType::q6_0: return quant::Type::q6_0;
+    case StoredType::q4_0: return quant::Type::q4_0;
     default: return quant::Type::q8_0;
   }
 }
@@ -73,7 +75,7 @@ TEST_CASE("products with stored rows are those of their values", "[kernels]") {
     for (const StoredType type : types)
       for (const int width : {32, 64, 128, 192, 20, 24, 100})
         for (const int n : {1, 8, 13}) {
-          if (type == StoredType::q8_0 && width % 32 != 0) continue;
+          if (type != StoredType::q8_row && width % quant::traits(block_type(type)).block_size != 0) continue;
           CAPTURE(to_string(isa), static_cast<int>(type), width, n);
           Stored stored(type, n, width, random);
           const StoredRowList list{stored.pointers.data(), n - n / 2, Stored::offset, width, n / 2};

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh "" | _oldest | _from_source  BINARY_DIR  FOLDER_OF_libmla.so  FOLDER_OF_PROGRAMS: tests of capi/rust.
+# run.sh "" | _oldest | _pkg_config | _from_source  BINARY_DIR  FOLDER_OF_libmla.so  FOLDER_OF_PROGRAMS: tests of capi/rust.
 set -eu
 kind=$1 scratch=$2 library=$3 programs=$4
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -55,6 +55,22 @@ case $kind in
     esac
     export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
     with_library /usr/bin/cargo test --locked
+    ;;
+  _pkg_config)
+    # An installed library, elsewhere than it was installed, that pkg-config alone knows.
+    unset MLA_LIB_DIR
+    command -v pkg-config >/dev/null || skip " with pkg-config: apt-get install pkg-config"
+    rm -rf "$scratch/installed" "$scratch/prefix" "$CARGO_TARGET_DIR"
+    cmake --install "$library/.." --prefix "$scratch/installed" >/dev/null
+    mv "$scratch/installed" "$scratch/prefix"
+    PKG_CONFIG_PATH=$(dirname "$(find "$scratch/prefix" -name mla.pc)")
+    LD_LIBRARY_PATH=$(PKG_CONFIG_PATH=$PKG_CONFIG_PATH pkg-config --variable=libdir mla)
+    export PKG_CONFIG_PATH LD_LIBRARY_PATH
+    twins
+    ldd "$CARGO_TARGET_DIR/debug/examples/generate" | grep -F "libmla.so.0 => $LD_LIBRARY_PATH/" || {
+      echo "the example runs with another libmla than pkg-config named" >&2
+      exit 1
+    }
     ;;
   _from_source)
     # No folder, and a pkg-config that knows everything but libmla: build.rs has to build it.

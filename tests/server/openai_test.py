@@ -207,12 +207,12 @@ class Hostile(unittest.TestCase):
 
     def test_clean_shutdown(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            with Server() as server:
-                connection = server.post("/v1/completions", json.dumps({"prompt": "And", "max_tokens": 1000, "stream": True, "ignore_eos": True}))
+            with Server("--grace", "60") as server:  # as long as a machine with much else to do needs
+                connection = server.post("/v1/completions", json.dumps({"prompt": "And", "max_tokens": 300, "stream": True, "ignore_eos": True}))
                 self.assertEqual(status_of(connection), 200)
                 self.assertEqual(server.stop(number), 0)
                 data = b"".join(iter(lambda: connection.recv(65536), b""))
-                self.assertIn(b"[DONE]", data)  # what was in work got its end
+                self.assertIn(b"[DONE]", data[-200:])  # what was in work got its end
                 connection.close()
 
 

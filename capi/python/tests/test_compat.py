@@ -1,9 +1,12 @@
+import importlib.util
+import json
 from typing import Any, Dict, Iterator, List
 
 import numpy as np
 import pytest
 
 import mla
+from conftest import ROOT
 from mla.compat import Llama
 
 PROMPT = "In the beginning"
@@ -157,3 +160,29 @@ def test_control_tokens_of_a_prompt_are_tokens(llama: Llama) -> None:
     by_hand: Any = llama("<｜User｜>Who was Ahab?<｜Assistant｜>", max_tokens=12, temperature=0.0)
     assert by_hand["choices"][0]["text"] == chat["choices"][0]["message"]["content"]
     assert by_hand["usage"] == chat["usage"]
+
+
+ORIGINAL = ROOT / "tests/golden/llama_cpp_python"
+
+
+def test_the_original_says_the_same() -> None:
+    golden = json.loads((ORIGINAL / "golden.json").read_text())
+    spec = importlib.util.spec_from_file_location("calls", ORIGINAL / "calls.py")
+    assert spec and spec.loader
+    calls = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(calls)
+    said = calls.results(Llama, mla.demo_model())
+    assert said.keys() == golden["results"].keys()
+    for name, expected in golden["results"].items():
+        assert said[name] == expected, name
+    numbers, expected = calls.numbers(Llama, mla.demo_model()), golden["numbers"]
+    assert numbers["embed shape"] == expected["embed shape"]
+    # Two engines with f16 weights and activations of different rounding; logits and embeddings are of size 10.
+    for name in ("scores", "embed"):
+        np.testing.assert_allclose(numbers[name], expected[name], atol=0.01)
+    ours, theirs = numbers["logprobs"], expected["logprobs"]
+    assert (ours["tokens"], ours["text_offset"]) == (theirs["tokens"], theirs["text_offset"])
+    np.testing.assert_allclose(ours["token_logprobs"], theirs["token_logprobs"], atol=0.01)
+    for one, other in zip(ours["top_logprobs"], theirs["top_logprobs"]):
+        assert list(one) == list(other)
+        np.testing.assert_allclose(list(one.values()), list(other.values()), atol=0.01)

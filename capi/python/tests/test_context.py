@@ -242,3 +242,16 @@ def test_op_timings(context: mla.Context, ids: List[int]) -> None:
     assert len({entry.name for entry in timings}) == len(timings) > 5 and all(entry.seconds >= 0 and entry.calls for entry in timings)
     context.reset_op_timings()
     assert context.op_timings() == []
+
+
+def test_deterministic_contexts_agree_to_the_last_bit(model: mla.Model) -> None:
+    ids = (model.tokenizer.encode("In the beginning God created the heaven and the earth.") * 20)[:150]
+
+    def last(n_threads: int, n_ubatch: int, cut: int) -> bytes:
+        with mla.Context(model, n_ctx=512, n_threads=n_threads, n_ubatch=n_ubatch, deterministic=True) as context:
+            context.decode(ids[:cut])
+            context.decode(ids[cut:])
+            return context.logits().tobytes()
+
+    expected = last(1, 512, 149)
+    assert all(last(*how) == expected for how in ((2, 512, 149), (1, 32, 100), (3, 64, 1)))

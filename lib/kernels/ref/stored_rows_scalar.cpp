@@ -61,6 +61,8 @@ StoredRowKernels scalar_kernels(StoredType type) noexcept {
     case StoredType::f16: return kernels_of<Blocks<quant::Type::f16>>;
     case StoredType::bf16: return kernels_of<Blocks<quant::Type::bf16>>;
     case StoredType::q8_0: return kernels_of<Blocks<quant::Type::q8_0>>;
+    case StoredType::q6_0: return kernels_of<Blocks<quant::Type::q6_0>>;
+    case StoredType::q4_0: return kernels_of<Blocks<quant::Type::q4_0>>;
     case StoredType::q8_row: break;
   }
   return kernels_of<ScaledBytes>;

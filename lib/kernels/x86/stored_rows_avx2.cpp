@@ -31,13 +31,43 @@ struct Bf16 : OneScale {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)(x + bytes(i)))), 16));
   }
 };
+// Blocks of 32 values begin with an f16 scale.
+inline Floats block_scale(const std::byte* block) {
+  uint16_t bits;
+  __builtin_memcpy(&bits, block, sizeof bits);
+  return _mm256_set1_ps(_cvtsh_ss(bits));
+}
 struct Q8_0 : OneScale {
   static constexpr int64_t bytes(int64_t i) { return i / 32 * 34 + i % 32; }
   static Floats eight(const std::byte* x, int64_t i) {
     const std::byte* const block = x + i / 32 * 34;
-    uint16_t bits;
-    __builtin_memcpy(&bits, block, sizeof bits);
-    return _mm256_mul_ps(_mm256_set1_ps(_cvtsh_ss(bits)), from_bytes(block + 2 + i % 32));
+    return _mm256_mul_ps(block_scale(block), from_bytes(block + 2 + i % 32));
+  }
+};
+// Eight values of the two halves of a block: the low and the high four bits of the same bytes.
+inline __m128i half_bytes(const std::byte* quants, int64_t i) {
+  const __m128i both = _mm_loadl_epi64((const __m128i*)(quants + i % 16));
+  return _mm_and_si128(i % 32 < 16 ? both : _mm_srli_epi16(both, 4), _mm_set1_epi8(15));
+}
+inline Floats scaled(const std::byte* block, __m128i bytes, int zero) {
+  return _mm256_mul_ps(block_scale(block), _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(zero))));
+}
+struct Q4_0 : OneScale {
+  static constexpr int64_t bytes(int64_t i) { return i / 32 * 18 + i % 32 / 2; }
+  static Floats eight(const std::byte* x, int64_t i) {
+    const std::byte* const block = x + i / 32 * 18;
+    return scaled(block, half_bytes(block + 2, i), 8);
+  }
+};
+// Bits 4 and 5 are in eight bytes before: of values j, j + 8, j + 16 and j + 24 in byte j, two bits each.
+struct Q6_0 : OneScale {
+  static constexpr int64_t bytes(int64_t i) { return i / 32 * 26 + i % 32 * 26 / 32; }
+  static Floats eight(const std::byte* x, int64_t i) {
+    constexpr int shifts[] = {0, 4, 2, 6};
+    const std::byte* const block = x + i / 32 * 26;
+    const __m128i high = _mm_srl_epi16(_mm_loadl_epi64((const __m128i*)(block + 2)), _mm_cvtsi32_si128(shifts[i % 32 / 8]));
+    const __m128i top = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
+    return scaled(block, _mm_or_si128(half_bytes(block + 10, i), top), 32);
   }
 };
 struct Q8Row {
@@ -109,6 +139,8 @@ StoredRowKernels stored_row_kernels_avx2(StoredType type) noexcept {
     case StoredType::f16: return kernels_of<F16>;
     case StoredType::bf16: return kernels_of<Bf16>;
     case StoredType::q8_0: return kernels_of<Q8_0>;
+    case StoredType::q6_0: return kernels_of<Q6_0>;
+    case StoredType::q4_0: return kernels_of<Q4_0>;
     case StoredType::q8_row: break;
   }
   return kernels_of<Q8Row>;

@@ -58,10 +58,12 @@ class Generation(Iterator[str], AsyncIterator[str]):
     _on_close: Optional[Callable[[], None]] = None
 
     def __init__(self, context: "Context", prompt: Sequence[int], sampler: Sampler, max_tokens: Optional[int] = None, stop: Stop = (),
-                 on_close: Optional[Callable[[], None]] = None, on_token: Optional[Callable[[int], bool]] = None) -> None:
+                 on_close: Optional[Callable[[], None]] = None, on_token: Optional[Callable[[int], bool]] = None,
+                 penalise_prompt: bool = True) -> None:
         if not len(prompt):
             raise InvalidArgumentError("the prompt is empty, and this model has no token to begin with")
         self._context, self._prompt, self._sampler = context, prompt, sampler
+        self._penalised = prompt if penalise_prompt else ()
         self._left = max_tokens if max_tokens is not None and max_tokens >= 0 else -1
         self._filter = StopFilter(stop)
         self._tokenizer = context.model.tokenizer
@@ -131,7 +133,7 @@ class Generation(Iterator[str], AsyncIterator[str]):
         self.n_cached = self._context.kv.reuse_prefix(0, self._prompt[:-1])
         self._context.decode(self._prompt[self.n_cached:])
         self._sampler.reset()
-        for token in self._prompt:
+        for token in self._penalised:
             self._sampler.accept(token)
 
     def _finish(self, reason: "Literal['stop', 'length']") -> str:

@@ -1,4 +1,4 @@
-// Made from include/mla/mla.h. Don't edit: tests/current.rs says how to make it anew.
+// Made from include/mla/mla.h and mla_experimental.h. Don't edit: tests/current.rs says how to make it anew.
 
 use std::os::raw::{c_char, c_int, c_uint, c_void};
 
@@ -352,7 +352,7 @@ pub struct mla_context_options {
     pub attention: mla_attention_mode,
     /// rows of the cache that the context makes for itself; 0: 4096
     pub n_ctx: i32,
-    /// tokens computed at once; longer batches are cut; 0: 512
+    /// tokens computed at once; longer batches are cut; 0: 2048, or n_ctx if that is less
     pub n_ubatch: i32,
     pub cache_type_k: mla_cache_type,
     pub cache_type_v: mla_cache_type,
@@ -554,6 +554,42 @@ impl Default for mla_sampler_options {
     }
 }
 
+/// Totals of one operation over all layers and calls of mla_context_decode(). docs/benchmarks.md explains the names.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct mla_op_timing {
+    /// "q", "kv_a", "kq", "experts_gate_up", ...; static
+    pub name: *const c_char,
+    /// wall time; inside attention, time of all threads divided by their number
+    pub seconds: f64,
+    /// inside attention, tiles
+    pub calls: u64,
+    /// of weights read, or of cache rows read or written
+    pub bytes: u64,
+    /// two for each multiply-add of a matrix product
+    pub operations: u64,
+}
+
+/// What this machine can do at most, all threads together, per second; an operation is a multiplication or an addition.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct mla_machine_rates {
+    pub struct_size: usize,
+    /// memory read in order
+    pub read_bytes: f64,
+    /// dense f32 matrix product
+    pub f32_operations: f64,
+    /// dense product of bytes
+    pub int8_operations: f64,
+}
+impl Default for mla_machine_rates {
+    /// What the header's initialiser macro sets: the size, and zeros.
+    fn default() -> Self {
+        // SAFETY: integers, floats and pointers that may be null: all zeros is a value of each.
+        Self { struct_size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
+    }
+}
+
 extern "C" {
     /// A short English name, such as "bad file"; "unknown status" for a number that is none. Static.
     pub fn mla_status_name(status: mla_status) -> *const c_char;
@@ -740,4 +776,16 @@ extern "C" {
     pub fn mla_sampler_reset(sampler: *mut mla_sampler) -> mla_status;
     /// The largest surprise that mirostat lets through now, in bits; -1 for NULL.
     pub fn mla_sampler_mirostat_mu(sampler: *const mla_sampler) -> f64;
+    /// Nonzero: keep timings from the next decode on, which costs some clock reads per layer; 0, as at first: no more.
+    pub fn mla_context_time_ops(context: *mut mla_context, on: i32) -> mla_status;
+    /// What was kept since the context was made or the timings were reset: operations that ran, in the order of the forward pass; their seconds add up
+    /// to the time spent computing. \*out is an array of \*n_out entries: free it with mla_free().
+    pub fn mla_context_op_timings(out: *mut *mut mla_op_timing, n_out: *mut usize, context: *const mla_context) -> mla_status;
+    pub fn mla_context_reset_op_timings(context: *mut mla_context) -> mla_status;
+    /// Appends n rows of random values to a sequence, behind its last position, as if n tokens had been computed: the cost of attention doesn't
+    /// depend on the values. MLA_INVALID_ARGUMENT, _CACHE_FULL, _OUT_OF_MEMORY; the cache is then as it was.
+    pub fn mla_kv_cache_fill_random(cache: *mut mla_kv_cache, seq: mla_sequence_id, n: i32, seed: u64) -> mla_status;
+    /// Measures them in about a second on n_threads threads (0: the processors that this process may use) with half a GiB of memory, and fills `rates`
+    /// up to its struct_size.
+    pub fn mla_machine_measure(rates: *mut mla_machine_rates, n_threads: i32) -> mla_status;
 }

@@ -1,6 +1,7 @@
-//! Raw bindings of libmla: the functions and types of `<mla/mla.h>`, one to one. The crate `mla` is the safe layer over them.
+//! Raw bindings of libmla: the functions and types of `<mla/mla.h>` and `<mla/mla_experimental.h>`, one to one. The crate `mla` is the safe layer
+//! over them. What the second header declares may change, or go, with any version.
 //!
-//! The header's comments stand here too: ownership, threads, units and errors are what they say. Structs that begin with `struct_size` have
+//! The headers' comments stand here too: ownership, threads, units and errors are what they say. Structs that begin with `struct_size` have
 //! a [`Default`] that stands for the header's `MLA_…_INIT` macros.
 //!
 //! # Where the library comes from

@@ -1,4 +1,4 @@
-//! src/bindings.rs is what the header says. After a change of include/mla/mla.h make it anew, then look at the difference:
+//! src/bindings.rs is what the headers say. After a change of include/mla/mla.h or mla_experimental.h make it anew, then look at the difference:
 //!     MLA_WRITE_BINDINGS=1 cargo test -p mla-sys --test current
 
 mod header;
@@ -10,13 +10,14 @@ fn in_crate(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn header_file() -> PathBuf {
-    in_crate("../../../include/mla/mla.h")
+/// The stable header and, behind it, the one that includes it.
+fn header_files() -> [PathBuf; 2] {
+    ["mla.h", "mla_experimental.h"].map(|name| in_crate("../../../include/mla").join(name))
 }
 
 #[test]
 fn the_bindings_are_those_of_the_header() {
-    let made = header::emit::bindings(&header::read(&header_file()));
+    let made = header::emit::bindings(&header::read(&header_files()));
     let file = in_crate("src/bindings.rs");
     if std::env::var_os("MLA_WRITE_BINDINGS").is_some() {
         std::fs::write(&file, &made).expect("src/bindings.rs");
@@ -26,7 +27,7 @@ fn the_bindings_are_those_of_the_header() {
     let first = different.unwrap_or_else(|| committed.lines().count().min(made.lines().count()));
     assert!(
         committed == made,
-        "src/bindings.rs is not what include/mla/mla.h says, from line {} on; MLA_WRITE_BINDINGS=1 makes it anew\n  file:   {:?}\n  header: {:?}",
+        "src/bindings.rs is not what the headers say, from line {} on; MLA_WRITE_BINDINGS=1 makes it anew\n  file:   {:?}\n  header: {:?}",
         first + 1,
         committed.lines().nth(first),
         made.lines().nth(first),
@@ -36,7 +37,7 @@ fn the_bindings_are_those_of_the_header() {
 /// Default stands for the MLA_…_INIT macros, so these must say no more than zero.
 #[test]
 fn the_initialisers_are_zeros() {
-    let items = header::read(&header_file());
+    let items = header::read(&header_files());
     let zeros: Vec<&str> = items
         .iter()
         .filter_map(|item| match item {
@@ -60,10 +61,10 @@ fn the_initialisers_are_zeros() {
 
 #[test]
 fn a_c_compiler_lays_the_structs_out_alike() {
-    oracle::compare_layouts(&header_file(), &in_crate("src/bindings.rs"));
+    oracle::compare_layouts(&header_files(), &in_crate("src/bindings.rs"));
 }
 
 #[test]
 fn bindgen_reads_the_header_alike() {
-    oracle::compare_with_bindgen(&header_file(), &in_crate("src/bindings.rs"));
+    oracle::compare_with_bindgen(&header_files(), &in_crate("src/bindings.rs"));
 }

@@ -160,7 +160,7 @@ impl Context {
         AbortHandle { context: Arc::downgrade(&self.inner) }
     }
 
-    fn raw(&self) -> *mut sys::mla_context {
+    pub(crate) fn raw(&self) -> *mut sys::mla_context {
         self.inner.raw.as_ptr()
     }
 }

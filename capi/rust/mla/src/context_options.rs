@@ -9,14 +9,16 @@ use crate::context::{AttentionMode, Context};
 use crate::error::{check, text, Result};
 use crate::ffi::c_path;
 use crate::host::{self, AbortFn, Allocator, Callback, SharedAllocator, SharedThreadPool, ThreadPool};
+use crate::shared_threads::SharedThreads;
 use crate::Model;
 
 /// How a context is made. The defaults are right for most.
 #[derive(Default)]
 #[must_use = "build() makes the context"]
-pub struct ContextOptions {
+pub struct ContextOptions<'a> {
     raw: sys::mla_context_options,
     cache: Option<KvCache>,
+    shared_threads: Option<&'a SharedThreads>,
     hosts: Hosts,
 }
 
@@ -28,7 +30,7 @@ pub(crate) struct Hosts {
     abort: Option<Arc<Callback<AbortFn>>>,
 }
 
-impl ContextOptions {
+impl<'a> ContextOptions<'a> {
     /// All defaults.
     pub fn new() -> Self {
         Self::default()
@@ -99,8 +101,16 @@ impl ContextOptions {
         self
     }
 
+    /// Threads of the library's that it shares with other contexts, instead of its own.
+    pub fn shared_threads(mut self, threads: &'a SharedThreads) -> Self {
+        self.shared_threads = Some(threads);
+        self.hosts.thread_pool = None;
+        self
+    }
+
     /// Threads of the host's instead of the context's own.
     pub fn thread_pool(mut self, thread_pool: impl ThreadPool + 'static) -> Self {
+        self.shared_threads = None;
         self.hosts.thread_pool = Some(Callback::new(Box::new(thread_pool)));
         self
     }
@@ -143,7 +153,7 @@ impl ContextOptions {
         let allocator = self.hosts.allocator.as_ref().map(Callback::<Box<dyn Allocator>>::to_raw);
         let mut raw = self.raw;
         raw.cache = self.cache.as_ref().map_or(ptr::null_mut(), KvCache::raw);
-        raw.thread_pool = thread_pool.as_ref().map_or(ptr::null(), |thread_pool| thread_pool);
+        raw.thread_pool = thread_pool.as_ref().or_else(|| self.shared_threads.map(SharedThreads::raw)).map_or(ptr::null(), |pool| pool);
         raw.allocator = allocator.as_ref().map_or(ptr::null(), |allocator| allocator);
         if let Some(abort) = &self.hosts.abort {
             raw.abort = Some(host::abort);

@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | [`Model`], [`Tokenizer`], [`ChatTemplate`] | `Send + Sync`: any number at once; clones are names for the same model | |
 //! | [`Context`], [`KvCache`], [`Sampler`], [`TextStream`] | `Send`, not `Sync`: one thread at a time | the model, the cache it was given |
-//! | [`AbortHandle`] | `Send + Sync` | nothing |
+//! | [`AbortHandle`], [`SharedThreads`] | `Send + Sync` | nothing |
 //!
 //! Objects may be dropped in any order. What a method lends (logits, pieces) is borrowed: the compiler sees to it that nobody decodes meanwhile.
 //!
@@ -43,6 +43,8 @@ mod host;
 mod model;
 mod model_options;
 mod sampler;
+mod shared_threads;
+mod timings;
 mod tokenizer;
 
 pub use batch::Batch;
@@ -57,6 +59,8 @@ pub use host::{Allocator, LogLevel, Progress, ThreadPool};
 pub use model::{Model, ModelInfo};
 pub use model_options::{ModelOptions, Numa, RepackMode};
 pub use sampler::{Sampler, SamplerOptions, TokenProbability};
+pub use shared_threads::{SharedThreads, SharedThreadsOptions};
+pub use timings::OpTiming;
 pub use tokenizer::{EncodeOptions, TextStream, TokenKind, Tokenizer};
 
 /// Index into the vocabulary.

@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::os::unix::io::{AsFd, AsRawFd};
 use std::path::Path;
 use std::ptr;
 use std::sync::{Arc, Mutex};
@@ -38,6 +39,19 @@ pub enum Numa {
     Split,
     /// A copy of the weights on each node.
     Replicate,
+}
+
+impl Numa {
+    pub(crate) fn to_raw(self) -> sys::mla_numa {
+        match self {
+            Numa::None => sys::MLA_NUMA_NONE,
+            Numa::Distribute => sys::MLA_NUMA_DISTRIBUTE,
+            Numa::Isolate => sys::MLA_NUMA_ISOLATE,
+            Numa::Numactl => sys::MLA_NUMA_NUMACTL,
+            Numa::Split => sys::MLA_NUMA_SPLIT,
+            Numa::Replicate => sys::MLA_NUMA_REPLICATE,
+        }
+    }
 }
 
 /// How a model is loaded. The defaults are right for most.
@@ -129,14 +143,7 @@ impl<'a> ModelOptions<'a> {
 
     /// Threads and memory on machines with several memory nodes; contexts follow the model.
     pub fn numa(mut self, numa: Numa) -> Self {
-        self.raw.numa = match numa {
-            Numa::None => sys::MLA_NUMA_NONE,
-            Numa::Distribute => sys::MLA_NUMA_DISTRIBUTE,
-            Numa::Isolate => sys::MLA_NUMA_ISOLATE,
-            Numa::Numactl => sys::MLA_NUMA_NUMACTL,
-            Numa::Split => sys::MLA_NUMA_SPLIT,
-            Numa::Replicate => sys::MLA_NUMA_REPLICATE,
-        };
+        self.raw.numa = numa.to_raw();
         self
     }
 
@@ -153,6 +160,14 @@ impl<'a> ModelOptions<'a> {
         let path = c_path(path.as_ref().as_os_str())?;
         // SAFETY: a zero-terminated path, complete options.
         self.load_by(|model, options| unsafe { sys::mla_model_load(model, path.as_ptr(), options) })
+    }
+
+    /// The same for the GGUF file that an open descriptor refers to (a memfd, say), from its beginning. It may be closed then.
+    /// [`Status`](crate::Status) `Unsupported` for a part of a split model.
+    pub fn load_fd(self, fd: impl AsFd) -> Result<Model> {
+        let fd = fd.as_fd().as_raw_fd();
+        // SAFETY: an open descriptor, as long as the call; complete options.
+        self.load_by(|model, options| unsafe { sys::mla_model_load_fd(model, fd, options) })
     }
 
     /// The same for a GGUF file in memory, which is kept as long as the model needs it; it is not copied if it begins at a multiple of 32 bytes.

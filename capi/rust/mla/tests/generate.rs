@@ -5,7 +5,7 @@ mod common;
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-use mla::{Batch, SamplerOptions, Status, Token};
+use mla::{Batch, ContextOptions, SamplerOptions, Status, Token};
 use mla_sys as sys;
 
 /// The loop of examples/hello.c, with penalties fed.
@@ -134,4 +134,21 @@ fn embeddings_are_kept_on_request() {
     assert!(embedding.iter().any(|value| *value != 0.0));
     assert_eq!(context.embedding(0).unwrap_err().status(), Status::InvalidArgument);
     assert_eq!(context.decode(Batch::tokens(&tokens).keep_embedding(&[true])).unwrap_err().status(), Status::InvalidArgument);
+}
+
+#[test]
+fn deterministic_contexts_agree_to_the_last_bit() {
+    let model = common::model();
+    let ids: Vec<i32> = (0..150).map(|i| 300 + i * 7 % 500).collect();
+    let last = |n_threads, n_ubatch, cut: usize| {
+        let options = ContextOptions::new().n_threads(n_threads).n_ubatch(n_ubatch).deterministic(true);
+        let mut context = options.build(&model).unwrap();
+        context.decode(Batch::tokens(&ids[..cut])).unwrap();
+        context.decode(Batch::tokens(&ids[cut..])).unwrap();
+        context.logits().unwrap().to_vec()
+    };
+    let expected = last(1, 512, 149);
+    for (n_threads, n_ubatch, cut) in [(2, 512, 149), (1, 32, 100), (3, 64, 1)] {
+        assert!(last(n_threads, n_ubatch, cut) == expected, "{n_threads} threads, ubatches of {n_ubatch}, cut at {cut}");
+    }
 }

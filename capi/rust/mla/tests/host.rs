@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use mla::{Allocator, Batch, ContextOptions, KvCacheOptions, LogLevel, ModelOptions, Status, ThreadPool};
+use mla::{Allocator, Batch, ContextOptions, KvCacheOptions, LogLevel, ModelOptions, SharedThreadsOptions, Status, ThreadPool};
 
 #[test]
 fn progress_reports_and_stops() {
@@ -124,6 +124,54 @@ fn threads_of_the_hosts_compute_the_same() {
         let n_calls = n_calls.load(Ordering::SeqCst);
         assert!(if concurrent { n_calls <= 8 } else { n_calls > 8 }, "{n_calls} calls");
     }
+}
+
+#[test]
+fn contexts_share_threads_of_the_librarys() {
+    let model = common::model();
+    let alone = common::greedy_text(&mut common::context(&model), "In the beginning", 8);
+    let threads = SharedThreadsOptions::new().n_threads(3).build().unwrap();
+    assert_eq!(threads.n_threads(), 3);
+    let context = || ContextOptions::new().shared_threads(&threads).build(&model).unwrap();
+    let mut contexts = [context(), context()];
+    drop(threads); // the contexts keep what they need
+    std::thread::scope(|scope| {
+        for context in &mut contexts {
+            assert_eq!(context.n_threads(), 3);
+            let alone = &alone;
+            scope.spawn(move || assert_eq!(&common::greedy_text(context, "In the beginning", 8), alone));
+        }
+    });
+    assert_eq!(SharedThreadsOptions::new().n_threads(-1).build().unwrap_err().status(), Status::InvalidArgument);
+}
+
+#[test]
+fn a_model_is_loaded_from_a_descriptor() {
+    let file = std::fs::File::open(common::model_path()).unwrap();
+    let model = ModelOptions::new().load_fd(&file).unwrap();
+    drop(file);
+    assert_eq!(model.info().fingerprint, common::model().info().fingerprint);
+    let text = common::greedy_text(&mut common::context(&model), "In the beginning", 8);
+    assert_eq!(text, common::greedy_text(&mut common::context(&common::model()), "In the beginning", 8));
+    let no_model = std::fs::File::open(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    assert_eq!(ModelOptions::new().load_fd(no_model).unwrap_err().status(), Status::BadFile);
+}
+
+#[test]
+fn timings_are_kept_when_they_are_asked_for() {
+    let mut context = common::context(&common::model());
+    context.decode(Batch::tokens(&[300; 10])).unwrap();
+    assert!(context.op_timings().unwrap().is_empty());
+    context.time_ops(true).unwrap();
+    context.decode(Batch::tokens(&[300; 10])).unwrap();
+    let timings = context.op_timings().unwrap();
+    let n_layers = context.model().info().n_layers as u64;
+    let kv_a = timings.iter().find(|timing| timing.name == "kv_a").expect("an operation of every layer");
+    assert!(kv_a.calls == n_layers && kv_a.seconds > 0.0 && kv_a.bytes > 0 && kv_a.operations > 0, "{kv_a:?}");
+    context.reset_op_timings().unwrap();
+    context.time_ops(false).unwrap();
+    context.decode(Batch::tokens(&[300; 10])).unwrap();
+    assert!(context.op_timings().unwrap().is_empty());
 }
 
 #[test]

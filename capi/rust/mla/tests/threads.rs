@@ -33,6 +33,8 @@ fn types_say_what_the_header_says() {
     send::<AbortHandle>();
     sync::<AbortHandle>();
     sync::<mla::Error>();
+    send::<mla::SharedThreads>();
+    sync::<mla::SharedThreads>();
     send::<Context>();
     send::<KvCache>();
     send::<Sampler>();

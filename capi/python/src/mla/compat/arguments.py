@@ -16,8 +16,7 @@ LogitsProcessor = Union[Processor, Sequence[Processor]]
 
 # Arguments of llama-cpp-python that only say how its own engine works; they have no effect here.
 WITHOUT_EFFECT = frozenset((
-    "n_gpu_layers", "split_mode", "main_gpu", "tensor_split", "use_mlock", "offload_kqv", "flash_attn", "last_n_tokens_size",
-    "verbose", "op_offload", "swa_full", "no_perf"))
+    "n_gpu_layers", "split_mode", "main_gpu", "tensor_split", "use_mlock", "offload_kqv", "flash_attn", "verbose", "op_offload", "swa_full", "no_perf"))
 _GGML_TYPES = {0: "f32", 1: "f16", 2: "q4_0", 8: "q8_0", 30: "bf16", 133: "q6_0"}
 POOLINGS = {-1: "none", 0: "none", 1: "mean", 3: "last"}
 RANDOM_SEED = 0xFFFFFFFF

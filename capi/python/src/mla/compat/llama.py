@@ -31,7 +31,7 @@ class Llama:
 
     def __init__(self, model_path: str, *, n_ctx: int = 512, n_batch: int = 512, n_ubatch: int = 512,
                  n_threads: Optional[int] = None, n_threads_batch: Optional[int] = None, seed: int = RANDOM_SEED,
-                 logits_all: bool = False, embedding: bool = False, pooling_type: int = -1, use_mmap: bool = True,
+                 logits_all: bool = False, embedding: bool = False, last_n_tokens_size: int = 64, pooling_type: int = -1, use_mmap: bool = True,
                  kv_overrides: Optional[Mapping[str, Union[bool, int, float, str]]] = None,
                  type_k: Union[int, str, CacheType] = "f16", type_v: Union[int, str, CacheType] = "f16", **others: Any) -> None:
         for name, value in others.items():
@@ -48,7 +48,9 @@ class Llama:
             raise UnsupportedError(f"pooling type {pooling_type}: use one of {POOLINGS}")
         self._pooling = POOLINGS[pooling_type]
         self._seed = seed
+        self._last_n = last_n_tokens_size
         self._input_ids: List[int] = []
+        self._generated: List[int] = []  # since generate() began: what the penalties count, as there; not the prompt
         self._last: Optional[Logits] = None  # logits behind the last of them
         #: with logits_all, the logits of each position, [n_ctx, n_vocab]
         self.scores: Logits = np.zeros((self._n_ctx if logits_all else 0, self._model.info.n_vocab), np.float32)
@@ -128,7 +130,7 @@ class Llama:
         if self._last is None:
             raise InvalidArgumentError("sample() follows eval()")
         with self._sampler(locals(), self._input_ids) as sampler:
-            for token in self._input_ids[-64:]:
+            for token in self._generated:
                 sampler.accept(token)
             return sampler.sample(self._last)
 
@@ -139,13 +141,18 @@ class Llama:
         if reset:
             shared = self._shared(ids[:-1])
             self._input_ids, ids = self._input_ids[:shared], ids[shared:]
-        while True:
-            self.eval(ids)
-            token = self.sample(**sampling)
-            if stopping_criteria and self._last is not None and stops(stopping_criteria, self._input_ids, self._last):
-                return
-            sent = yield token
-            ids = [token, *(sent or ())]
+        self._generated = []
+        try:
+            while True:
+                self.eval(ids)
+                token = self.sample(**sampling)
+                if stopping_criteria and self._last is not None and stops(stopping_criteria, self._input_ids, self._last):
+                    return
+                self._generated.append(token)
+                sent = yield token
+                ids = [token, *(sent or ())]
+        finally:
+            self._generated = []
 
     def _shared(self, ids: Sequence[int]) -> int:
         """Tokens at the beginning of `ids` that were evaluated already."""
@@ -243,7 +250,7 @@ class Llama:
 
         sampler = self._sampler(arguments, seen)
         bound = max_tokens if max_tokens is not None and max_tokens > 0 else None
-        generation = Generation(self._context, tokens, sampler, bound, stop or (), on_close, on_token)
+        generation = Generation(self._context, tokens, sampler, bound, stop or (), on_close, on_token, penalise_prompt=False)
         return generation
 
     def _sampler(self, arguments: Mapping[str, Any], seen: List[int]) -> Sampler:
@@ -257,7 +264,7 @@ class Llama:
         seed = self._seed if seed is None else seed
         # Another draw for each position, also where each token has a sampler of its own.
         options["seed"] = secrets.randbits(64) if seed in (RANDOM_SEED, -1) else seed + len(seen)
-        options["mirostat"] = arguments["mirostat_mode"]
+        options["mirostat"], options["penalty_last_n"] = arguments["mirostat_mode"], self._last_n
         options["logit_bias"] = {int(token): bias for token, bias in (arguments.get("logit_bias") or {}).items()}
         if arguments.get("logits_processor"):
             options["mask"] = mask_of(arguments["logits_processor"], seen)

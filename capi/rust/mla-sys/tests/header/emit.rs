@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Item, Variable};
 
 const HEAD: &str = "\
-// Made from include/mla/mla.h. Don't edit: tests/current.rs says how to make it anew.
+// Made from include/mla/mla.h and mla_experimental.h. Don't edit: tests/current.rs says how to make it anew.
 
 use std::os::raw::{c_char, c_int, c_uint, c_void};
 ";

@@ -1,4 +1,4 @@
-//! The C header as data. It reads the constructs that mla.h consists of and panics at any other, so that nothing is left out unnoticed.
+//! The C headers as data. It reads the constructs that they consist of and panics at any other, so that nothing is left out unnoticed.
 
 pub mod emit;
 pub mod lex;
@@ -49,7 +49,10 @@ pub enum Item {
     },
 }
 
-pub fn read(path: &std::path::Path) -> Vec<Item> {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    parse::items(&lex::tokens(&text))
+pub fn read(paths: &[std::path::PathBuf]) -> Vec<Item> {
+    let items = paths.iter().map(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        parse::items(&lex::tokens(&text))
+    });
+    items.flatten().collect()
 }

@@ -32,12 +32,12 @@ fn output_of(command: &mut Command) -> String {
 }
 
 /// Two programs that print every size, offset and constant, one in C from the header, one in Rust from the bindings.
-pub fn compare_layouts(header_file: &Path, bindings: &Path) {
+pub fn compare_layouts(headers: &[PathBuf], bindings: &Path) {
     let cc = std::env::var("CC").unwrap_or_else(|_| "cc".to_string());
     if !exists(&cc) {
         return skipped(&format!("no C compiler ({cc}): the layout of the structs is not compared"));
     }
-    let mut c = String::from("#include <stdio.h>\n#include <mla/mla.h>\nint main(void) {\n");
+    let mut c = String::from("#include <stdio.h>\n#include <mla/mla_experimental.h>\nint main(void) {\n");
     let mut rust = format!(
         "#![allow(dead_code)]\npub type Opaque = ();\n#[path = {bindings:?}]\n#[allow(non_camel_case_types)]\nmod bindings;\nuse bindings::*;\n\
          fn main() {{\n"
@@ -46,7 +46,7 @@ pub fn compare_layouts(header_file: &Path, bindings: &Path) {
         c.push_str(&format!("  printf(\"{name} %lld\\n\", (long long)({c_value}));\n"));
         rust.push_str(&format!("    println!(\"{name} {{}}\", ({rust_value}) as i64);\n"));
     };
-    for item in header::read(header_file) {
+    for item in header::read(headers) {
         match item {
             Item::Struct { name, fields, .. } => {
                 say(name.clone(), format!("sizeof({name})"), format!("std::mem::size_of::<{name}>()"));
@@ -77,7 +77,7 @@ pub fn compare_layouts(header_file: &Path, bindings: &Path) {
     let folder = scratch("layout");
     std::fs::write(folder.join("c.c"), c).expect("c.c");
     std::fs::write(folder.join("rust.rs"), rust).expect("rust.rs");
-    let include = header_file.parent().and_then(Path::parent).expect("include/");
+    let include = headers[0].parent().and_then(Path::parent).expect("include/");
     output_of(Command::new(cc).current_dir(&folder).arg("-I").arg(include).args(["c.c", "-o", "c"]));
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_string());
     output_of(Command::new(rustc).current_dir(&folder).args(["--edition", "2021", "rust.rs", "-o", "rust"]));
@@ -91,14 +91,17 @@ pub fn compare_layouts(header_file: &Path, bindings: &Path) {
 }
 
 /// Every function, struct, type and constant as bindgen writes it, spaces and paths apart.
-pub fn compare_with_bindgen(header_file: &Path, bindings: &Path) {
+pub fn compare_with_bindgen(headers: &[PathBuf], bindings: &Path) {
     if !exists("bindgen") {
         return skipped("no bindgen (apt-get install bindgen): the signatures are not compared with it");
     }
     let made = Command::new("bindgen")
-        .arg(header_file)
+        .arg(headers.last().expect("a header")) // which includes the others
         .args(["--allowlist-function", "mla_.*", "--allowlist-type", "mla_.*", "--allowlist-var", "MLA_.*"])
         .args(["--no-layout-tests", "--no-doc-comments", "--no-prepend-enum-name", "--no-derive-debug", "--no-derive-copy"])
+        .arg("--")
+        .arg("-I")
+        .arg(headers[0].parent().and_then(Path::parent).expect("include/"))
         .output()
         .expect("bindgen");
     assert!(made.status.success(), "bindgen: {}", String::from_utf8_lossy(&made.stderr));
