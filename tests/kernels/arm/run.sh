@@ -15,7 +15,7 @@ need qemu-aarch64 qemu-user
 
 cmake -S "$source" -B "$build" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
   -DCMAKE_BUILD_TYPE=Release
-cmake --build "$build"
+cmake --build "$build" --parallel "$(nproc)"
 test=$build/test_kernels_arm
 set -x
 qemu-aarch64 -cpu max "$test" "[dotprod]"
