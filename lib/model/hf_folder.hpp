@@ -12,8 +12,8 @@ namespace mla::model {
 
 struct HfFolder {
   format::GgufFile file;                 ///< kv_b whole where weights are in place, k_b and v_b where they were converted
-  std::list<std::vector<float>> scales;  ///< that tensors of `file` point to
-  std::vector<platform::Buffer> memory;  ///< the same
+  std::list<std::vector<float>> scales = {};  ///< that tensors of `file` point to
+  std::vector<platform::Buffer> memory = {};  ///< the same
 
   std::uint64_t memory_bytes() const noexcept;
 };
