@@ -13,8 +13,9 @@ struct alignas(64) Widened {
   int n_blocks;
 
   /// Activations in the same order, for all panels of a product.
-  static constexpr int64_t chunks_prepared = at_once, stride = at_once * 256, n_rows = 128;
-  static int64_t rows_at_once(int64_t) { return n_rows; }
+  static constexpr int64_t stride = at_once * 256, n_rows = 128;
+  static Extent extent(int64_t, int64_t) { return {n_rows, at_once}; }
+  static int chunks_unpacked(int64_t) { return at_once; }
   struct Rows {
     alignas(64) int16_t q[n_rows * stride];  // 256 KB
 
