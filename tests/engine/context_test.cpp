@@ -1,7 +1,5 @@
 // The demo model run in many ways that must give the same logits, and calls that must change nothing.
 #include <atomic>
-#include <fstream>
-#include <iterator>
 #include <mla/error.hpp>
 #include <thread>
 
@@ -20,14 +18,7 @@ std::shared_ptr<const Model> demo() {
   return model;
 }
 
-std::vector<Token> text_tokens(std::size_t n) {
-  std::ifstream file(MLA_SOURCE_DIR "/examples/models/heldout.txt");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  auto tokens = demo()->tokenizer().encode(text.substr(0, 8 * n));
-  REQUIRE(tokens.size() >= n);
-  tokens.resize(n);
-  return tokens;
-}
+std::vector<Token> text_tokens(std::size_t n) { return heldout_tokens(*demo(), n); }
 
 ContextOptions options(AttentionMode mode, CacheType type = CacheType::f32, int n_ubatch = 512) {
   return {.attention = mode, .n_ctx = 1024, .n_ubatch = n_ubatch, .cache_type_k = type, .cache_type_v = type, .n_threads = 2};

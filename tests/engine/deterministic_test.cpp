@@ -1,7 +1,5 @@
 // ContextOptions::deterministic: a token's logits are the same to the bit, whatever else was computed with it, before it, or by how many.
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "demo_variant.hpp"
 #include "run_model.hpp"
@@ -28,14 +26,7 @@ std::shared_ptr<const Model> model_of(quant::Type type) {
 }
 
 const std::vector<Token>& tokens() {
-  static const std::vector<Token> all = [] {
-    std::ifstream file(MLA_SOURCE_DIR "/examples/models/heldout.txt");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    auto ids = demo()->tokenizer().encode(text.substr(0, 8 * n_tokens));
-    REQUIRE(ids.size() >= n_tokens);
-    ids.resize(n_tokens);
-    return ids;
-  }();
+  static const std::vector<Token> all = heldout_tokens(*demo(), n_tokens);
   return all;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <mla/context.hpp>
 #include <span>
 #include <string>
@@ -77,6 +78,16 @@ inline std::vector<mla::Token> read_tokens(const std::string& path) {
   REQUIRE(file);
   std::vector<mla::Token> tokens;
   for (mla::Token token; file >> token;) tokens.push_back(token);
+  return tokens;
+}
+
+/// The first n tokens of the text that the demo model has not read.
+inline std::vector<mla::Token> heldout_tokens(const mla::Model& model, std::size_t n) {
+  std::ifstream file(MLA_SOURCE_DIR "/examples/models/heldout.txt");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto tokens = model.tokenizer().encode(text.substr(0, 8 * n));
+  REQUIRE(tokens.size() >= n);
+  tokens.resize(n);
   return tokens;
 }
 
