@@ -14,7 +14,7 @@ struct ModelFlags {
   std::string model;  ///< empty: the demo model
   int n_threads = 0, n_threads_batch = 0;  ///< 0: the library decides
   int n_ctx = 0;      ///< 0: what the program takes without the flag
-  int n_ubatch = 2048;
+  int n_ubatch = mla::ContextOptions{}.n_ubatch;
   std::string attention = "auto";
   std::string numa = "none";
   bool pin = false;

@@ -119,8 +119,7 @@ void join_row(const CacheShape& s, const Block& block, int round, int row, const
 }
 
 void run_round(const Params& p, const Block& block, int round, const Workspace& w, platform::Executor& executor) {
-  const bool in_floats = p.row_format->key.type == CacheType::f32 && !executor.fixed_order();
-  const auto run_task = in_floats ? attend<FloatMath> : attend<Int16Math>;
+  const auto run_task = in_floats(p, executor) ? attend<FloatMath> : attend<Int16Math>;
   executor.parallel_for(block.n_tasks(round), [&](int index, int thread) {
     const Task task = block.task(round, index);
     const int first_row = task.run.first_row + task.tile * task.run.tile_rows;

@@ -86,13 +86,8 @@ void Block::plan_rounds() noexcept {
       shared = &run;
     else if (shared != nullptr && run.first_query < shared->first_query + shared->n_queries)
       run.first_round = shared->last_round();
+    n_rounds_ = std::max(n_rounds_, run.last_round() + 1);
   }
-}
-
-int Block::n_rounds() const noexcept {
-  int n = 0;
-  for (const Run& run : runs()) n = std::max(n, run.last_round() + 1);
-  return n;
 }
 
 int Block::n_tasks(int round) const noexcept {

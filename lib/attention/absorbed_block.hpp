@@ -67,7 +67,7 @@ class Block {
   int first_query() const noexcept { return runs_.front().first_query; }
   int n_queries() const noexcept { return n_queries_; }
   int n_rows() const noexcept { return n_queries_ * shape_.n_heads; }
-  int n_rounds() const noexcept;
+  int n_rounds() const noexcept { return n_rounds_; }
   int n_tasks(int round) const noexcept;
   Task task(int round, int index) const noexcept;
   /// In the order of their keys, for each query.
@@ -88,7 +88,7 @@ class Block {
   const CacheShape& shape_;
   std::array<Run, max_runs> runs_;
   std::size_t n_runs_ = 0;
-  int n_queries_ = 0;
+  int n_queries_ = 0, n_rounds_ = 0;
 };
 
 }  // namespace mla::attention

@@ -33,6 +33,11 @@ struct Params {
   float* out;  ///< [n_tokens, n_heads, n_value]
 };
 
+/// Whether products are made in floats: f32 rows, unless sums need a fixed order, which floats through oneDNN don't have.
+inline bool in_floats(const Params& p, const platform::Executor& executor) noexcept {
+  return p.row_format->key.type == CacheType::f32 && !executor.fixed_order();
+}
+
 enum class Form { expanded, absorbed };
 
 /// What decides between the forms.

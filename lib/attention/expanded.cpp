@@ -154,11 +154,11 @@ std::size_t expanded_scratch_floats(const CacheShape& shape, int n_ubatch) noexc
 
 // A task is a head of a sequence, or of a part of its queries where there are more threads than that: the parts make the same keys anew.
 void expanded_form(const Params& p, std::span<const SequenceRows> sequences, platform::Executor& executor) {
-  // The sums of floats depend on how many queries meet, and results must not depend on the threads.
-  const bool in_floats = p.row_format->key.type == CacheType::f32 && !executor.fixed_order();
-  const auto attend = in_floats ? attend_head<FloatMath> : attend_head<Int16Math>;
+  const bool floats = in_floats(p, executor);
+  const auto attend = floats ? attend_head<FloatMath> : attend_head<Int16Math>;
   const int n_whole = static_cast<int>(sequences.size()) * p.shape.n_heads;
-  const int n_parts = in_floats ? 1 : (executor.n_threads() + n_whole - 1) / n_whole;
+  // Sums of floats depend on how many queries meet, and results must not depend on the threads.
+  const int n_parts = floats ? 1 : (executor.n_threads() + n_whole - 1) / n_whole;
   executor.parallel_for(n_whole * n_parts, [&](int task, int thread) {
     const SequenceRows rows = part_of(sequences[static_cast<std::size_t>(task / (p.shape.n_heads * n_parts))], task % n_parts, n_parts);
     Params here = p;

@@ -11,7 +11,7 @@ namespace {
 struct Flags {
   std::string path;
   std::vector<std::string> diff;
-  int n_ctx = 4096, n_ubatch = 2048, n_threads = 0;
+  int n_ctx = 4096, n_ubatch = mla::ContextOptions{}.n_ubatch, n_threads = 0;
   std::string cache_type = "f16";
   bool json = false, no_tensors = false, no_values = false;
 };
