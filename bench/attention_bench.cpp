@@ -18,7 +18,7 @@ namespace {
 struct Flags {
   std::vector<int> queries = {1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048}, keys = {0, 64, 256, 1024, 4096, 16384, 32768};
   int n_heads = 16, n_threads = 0, repetitions = 3;
-  std::string cache_type = "f16";
+  std::string cache_type = mla::to_string(mla::ContextOptions{}.cache_type_k);
 };
 
 // Per-head matrices as Q8_0, which is what files have for them.

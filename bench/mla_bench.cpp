@@ -27,7 +27,7 @@ struct Flags {
   std::string synthetic, svg, fill = "computed";
   int n_layers = 0, n_dense = -1, repetitions = 3, sweep_steps = 8;
   std::vector<int> prompts = {512}, generations = {64}, depths = {0}, threads = {0}, ubatches = {mla::ContextOptions{}.n_ubatch};
-  std::vector<std::string> attention = {"auto"}, cache_types = {"f16"}, cache_types_k, cache_types_v, outputs = {"md"};
+  std::vector<std::string> attention = {"auto"}, cache_types = {mla::to_string(mla::ContextOptions{}.cache_type_k)}, cache_types_k, cache_types_v, outputs = {"md"};
   bool ops = false, sweep = false, explain = false;
   std::vector<double> rates;
 

@@ -127,8 +127,8 @@ void write_shape(mla_cache_shape* out, const CacheShape& shape) {
 }
 
 CacheType cache_type(const mla_cache_type& field, const char* name) {
-  const int value = enum_value(field, MLA_CACHE_TYPE_Q8_ROW, name);
-  return value == MLA_CACHE_TYPE_DEFAULT ? CacheType::f16 : static_cast<CacheType>(value - MLA_CACHE_TYPE_F32);
+  const int value = enum_value(field, MLA_CACHE_TYPE_Q16_ROW, name);
+  return value == MLA_CACHE_TYPE_DEFAULT ? KvCacheOptions{}.type_k : static_cast<CacheType>(value - MLA_CACHE_TYPE_F32);
 }
 
 }  // namespace mla::capi

@@ -19,7 +19,7 @@ struct ModelFlags {
   std::string numa = "none";
   bool pin = false;
   bool deterministic = false;
-  std::string cache_type = "f16", cache_type_k, cache_type_v;  ///< empty: cache_type
+  std::string cache_type = mla::to_string(mla::ContextOptions{}.cache_type_k), cache_type_k, cache_type_v;  ///< empty: cache_type
   std::string load_type;  ///< empty: as the folder has them
   bool no_mmap = false;
   bool repack = false, no_repack = false, no_huge_pages = false;

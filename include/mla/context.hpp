@@ -19,8 +19,8 @@ struct ContextOptions {
   AttentionMode attention = AttentionMode::automatic;
   int n_ctx = 4096;                        ///< rows of the cache that the context makes for itself
   int n_ubatch = 2048;                     ///< tokens computed at once; longer batches are cut. Takes memory; never more than rows of the cache
-  CacheType cache_type_k = CacheType::f16;
-  CacheType cache_type_v = CacheType::f16;
+  CacheType cache_type_k = CacheType::q16_row;
+  CacheType cache_type_v = CacheType::q16_row;
   std::shared_ptr<KvCache> cache = nullptr;  ///< a cache to use instead; its layout must be the one the mode needs
   int n_threads = 0;                       ///< for one token at a time; 0: default_threads()
   int n_threads_batch = 0;                 ///< for several tokens at a time; 0: n_threads

@@ -33,8 +33,8 @@ struct CacheModel {
 struct KvCacheOptions {
   CacheLayout layout = CacheLayout::latent;
   int n_ctx = 4096;                     ///< token rows in all sequences together, rounded up to whole pages
-  CacheType type_k = CacheType::f16;    ///< latent rows, or keys of the expanded layout
-  CacheType type_v = CacheType::f16;    ///< values of the expanded layout; the latent layout has none
+  CacheType type_k = CacheType::q16_row;  ///< latent rows, or keys of the expanded layout
+  CacheType type_v = CacheType::q16_row;  ///< values of the expanded layout; the latent layout has none
   std::shared_ptr<Allocator> allocator = nullptr;  ///< default_allocator()
 };
 

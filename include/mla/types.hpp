@@ -22,7 +22,8 @@ enum class CacheLayout : int {
   expanded = 1,  ///< per head the nope part of K, and V; k_pe once
 };
 
-/// Number format of cache rows. In quantised rows the rope part stays 16-bit.
+/// Number format of cache rows. In quantised rows the rope part stays 16-bit. `_row`: one f32 scale for the whole row, or for each head of
+/// the expanded layout.
 enum class CacheType : int {
   f32 = 0,
   f16 = 1,
@@ -30,10 +31,11 @@ enum class CacheType : int {
   q8_0 = 3,    ///< blocks of 32 values with an f16 scale: 8.5 bits a value
   q6_0 = 4,    ///< 6.5 bits
   q4_0 = 5,    ///< 4.5 bits
-  q8_row = 6,  ///< 8 bits, one f32 scale for the whole row, or for each head of the expanded layout
+  q8_row = 6,
+  q16_row = 7,  ///< the default: finer than f16, and what the integer kernels of attention multiply without rewriting it
 };
 inline constexpr CacheType all_cache_types[] = {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0,
-                                                CacheType::q6_0, CacheType::q4_0, CacheType::q8_row};
+                                                CacheType::q6_0, CacheType::q4_0, CacheType::q8_row, CacheType::q16_row};
 
 /// How a machine with several memory nodes is used (docs/threads.md). On one with a single node all are the same.
 enum class Numa : int {
@@ -46,7 +48,7 @@ enum class Numa : int {
 };
 
 const char* to_string(AttentionMode mode) noexcept;  ///< "auto", "deepseek2", "deepseek-mla"
-const char* to_string(CacheType type) noexcept;      ///< "f32", "f16", "bf16", "q8_0", "q6_0", "q4_0", "q8_row"
+const char* to_string(CacheType type) noexcept;      ///< "f32", "f16", "bf16", "q8_0", "q6_0", "q4_0", "q8_row", "q16_row"
 const char* to_string(Numa mode) noexcept;           ///< "none", "distribute", …
 /// The reverse of to_string(); throws Error(invalid_argument) that lists the names there are.
 AttentionMode parse_attention_mode(std::string_view name);

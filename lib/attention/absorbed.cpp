@@ -72,7 +72,7 @@ void load_keys(const Params& p, const KeyTile& keys, typename Math::Tile& tile) 
 
 // Weights of the softmax and the weighted sum of latents, not yet divided, for the rows of a task.
 template <typename Math>
-void attend(const Params& p, const Task& task, int first_partial, const Workspace& w, std::span<float> memory, platform::OpTimer::ThreadLaps laps) {
+void attend(const Params& p, const Task& task, int next_key, int first_partial, const Workspace& w, std::span<float> memory, platform::OpTimer::ThreadLaps laps) {
   const CacheShape& s = p.shape;
   const std::int64_t width = s.n_latent + s.n_rope;
   const int first_row = task.tile * task.run.tile_rows, n = task.run.rows_of(task.tile);
@@ -87,18 +87,21 @@ void attend(const Params& p, const Task& task, int first_partial, const Workspac
   std::fill_n(states, n, SoftmaxState{});
   std::fill_n(out, (n + 3) / 4 * 4 * result_stride(s.n_latent), 0.0f);
   pieces.queries.set(n, w.queries + (task.run.first_row + first_row) * width, width);
-  KeyWalk walk({task.run.pages, p.layer_offset, p.row_format->bytes}, task.first_key, task.n_keys);
+  const KeyRows rows{task.run.pages, p.layer_offset, p.row_format->bytes};
+  KeyWalk walk(rows, task.first_key, task.n_keys);
+  const KeyWalk next(rows, next_key, step_keys);
+  const auto ahead = [&](std::size_t page) { return walk.is_at_end() ? next.ahead(page) : walk.ahead(page); };
   for (;;) {
     const KeyTile keys = walk.next(step_keys, last);
     if (keys.n == 0) break;
     load_keys<Math>(p, keys, pieces.tile);
     laps.lap(Op::rows, {static_cast<std::uint64_t>(keys.n) * p.row_format->bytes, 0});
     // The next rows come from memory while these are multiplied.
-    pieces.tile.score(pieces.queries, 0, n, keys.n, walk.ahead(0));
+    pieces.tile.score(pieces.queries, 0, n, keys.n, ahead(0));
     laps.lap(Op::kq, {0, 2 * static_cast<std::uint64_t>(n * keys.n * width)});
     pieces.tile.weigh(n, [&](int row) { return keys.visible(position(row)); }, states, out);
     laps.lap(Op::softmax);
-    pieces.tile.add_values(n, out, walk.ahead(1));
+    pieces.tile.add_values(n, out, ahead(1));
     laps.lap(Op::kqv, {0, 2 * static_cast<std::uint64_t>(std::int64_t{n} * keys.n * s.n_latent)});
   }
 }
@@ -123,7 +126,8 @@ void run_round(const Params& p, const Block& block, int round, const Workspace& 
   executor.parallel_for(block.n_tasks(round), [&](int index, int thread) {
     const Task task = block.task(round, index);
     const int first_row = task.run.first_row + task.tile * task.run.tile_rows;
-    run_task(p, task, task.run.partial_row(round, task.split, first_row), w, executor.scratch(thread), executor.ops().thread_laps(thread));
+    const int next_key = task.first_key + executor.n_threads() * split_keys;  // of the task that likely comes next on this thread
+    run_task(p, task, next_key, task.run.partial_row(round, task.split, first_row), w, executor.scratch(thread), executor.ops().thread_laps(thread));
   });
   executor.ops().join(Op::attention_wait);
   const int n_rows = block.n_rows();

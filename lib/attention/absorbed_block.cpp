@@ -9,7 +9,6 @@ namespace mla::attention {
 namespace {
 
 constexpr int block_rows = 2048;
-constexpr int split_keys = 512;  // of a task: enough to hide what a task costs, and few enough to give work to many threads
 constexpr int partial_tiles = 32;
 
 int ceil_div(int a, int b) noexcept { return (a + b - 1) / b; }

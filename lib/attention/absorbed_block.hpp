@@ -9,6 +9,7 @@
 
 namespace mla::attention {
 
+constexpr int split_keys = 512;  ///< of a task: enough to hide what a task costs, and few enough to give work to many threads
 constexpr int row_tile = 128;  ///< most (query, head) rows of a task; with a step of keys they stay in the second-level cache
 
 /// Most (query, head) rows of a block: bounds the workspace.

@@ -29,9 +29,10 @@ kernels::StoredType stored_type(CacheType type) noexcept {
     case CacheType::q8_0: return kernels::StoredType::q8_0;
     case CacheType::q6_0: return kernels::StoredType::q6_0;
     case CacheType::q4_0: return kernels::StoredType::q4_0;
-    case CacheType::q8_row: break;
+    case CacheType::q8_row: return kernels::StoredType::q8_row;
+    case CacheType::q16_row: break;
   }
-  return kernels::StoredType::q8_row;
+  return kernels::StoredType::q16_row;
 }
 
 struct Step {

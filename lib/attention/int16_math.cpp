@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <optional>
 
 #include "kernels/int16.hpp"
 #include "kernels/matmul.hpp"
@@ -51,8 +53,35 @@ void set_right(const Part& part, std::int64_t at, int n, std::int16_t* stage, st
   active_int16_kernels().interleave(stage, stride, part.k / 2, part.ints + at * part.k);
 }
 
+/// What `n` of `total` steps fetch of it, whole lines but for the last.
+Ahead share(Ahead all, int first, int n, int total) noexcept {
+  const auto line = [&](int step) { return all.size() * static_cast<std::size_t>(step) / static_cast<std::size_t>(total) / 64 * 64; };
+  const std::size_t begin = line(first);
+  return all.subspan(begin, (first + n == total ? all.size() : line(first + n)) - begin);
+}
+
 auto round_floats(const float* x, std::int64_t ldx, int width) {
   return [=](std::int64_t i, std::int16_t* out) { return active_int16_kernels().round(x + i * ldx, width, out); };
+}
+
+float take_q16_row(const std::byte* x, std::int64_t n, std::int16_t* out) noexcept {
+  const auto n_bytes = static_cast<std::size_t>(n) * sizeof *out;
+  float scale;
+  std::memcpy(out, x, n_bytes), std::memcpy(&scale, x + n_bytes, sizeof scale);
+  return scale;
+}
+
+// A step's worth of q16_row rows that lie in the cache as a product wants them: in whole vectors, one after another.
+std::optional<Left> stored_left(const StoredRows& x, int n) noexcept {
+  if (x.part->type != CacheType::q16_row || x.width != x.part->group || x.width % int16_columns != 0 || n != key_step) return {};
+  const std::ptrdiff_t stride = x.rows[1] - x.rows[0];
+  for (int i = 2; i < n; ++i)
+    if (x.rows[i] - x.rows[i - 1] != stride) return {};
+  return Left{reinterpret_cast<const std::int16_t*>(x.rows[0] + x.part->offset + x.part->bytes(x.first)), stride / std::ptrdiff_t{sizeof(std::int16_t)}};
+}
+
+void read_scales(const Left& rows, int width, int n, float* scale) noexcept {
+  for (int i = 0; i < n; ++i) std::memcpy(scale + i, rows.ints + i * rows.stride + width, sizeof *scale);
 }
 
 kernels::Int16Kernels::RoundStoredFn kernel_of(const StoredRows& x) {
@@ -62,6 +91,7 @@ kernels::Int16Kernels::RoundStoredFn kernel_of(const StoredRows& x) {
     case CacheType::f16: return kernels.round_f16;
     case CacheType::q8_0: return x.width % 32 == 0 ? kernels.round_q8_0 : nullptr;
     case CacheType::q8_row: return x.width == x.part->group ? kernels.round_q8_row : nullptr;
+    case CacheType::q16_row: return x.width == x.part->group ? take_q16_row : nullptr;
     default: return nullptr;
   }
 }
@@ -122,40 +152,79 @@ void Tile::begin(int n) noexcept {
 
 std::int64_t Tile::value_panel() const noexcept { return (n_ + panel_gap) * int16_columns; }
 
-void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) { set_left(keys_[0], at, n, key_step, round_floats(x, ldx, keys_[0].width)); }
-
-void Tile::set_first(int at, int n, const StoredRows& x) {
-  set_left(keys_[0], at, n, key_step, round_stored(x, row_));
-  if (values_are_keys_) store_values(at, keys_[0].ints + at * keys_[0].k, keys_[0].k);
+void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) {
+  const Part& part = keys_[0];
+  set_left(part, at, n, key_step, round_floats(x, ldx, part.width));
+  left_[0][static_cast<std::size_t>(at / key_step)] = {part.ints + at * part.k, part.k};
 }
 
-void Tile::set_second(int at, int n, const StoredRows& x) { set_left(keys_[1], at, n, key_step, round_stored(x, row_)); }
+void Tile::set_first(int at, int n, const StoredRows& x) {
+  const Left rows = set_key(0, at, n, x);
+  if (values_are_keys_) store_values(at, rows);
+}
+
+void Tile::set_second(int at, int n, const StoredRows& x) { set_key(1, at, n, x); }
+
+Left Tile::set_key(int i, int at, int n, const StoredRows& x) {
+  const Part& part = keys_[i];
+  Left& rows = left_[i][static_cast<std::size_t>(at / key_step)];
+  if (const auto stored = stored_left(x, n)) {
+    rows = *stored;
+    read_scales(rows, part.width, n, part.scale + at);
+  } else {
+    rows = {part.ints + at * part.k, part.k};
+    set_left(part, at, n, key_step, round_stored(x, row_));
+  }
+  return rows;
+}
 
 void Tile::set_values(int at, int n, const float* x, std::int64_t ldx) { set_values_by(at, n, round_floats(x, ldx, value_width_)); }
 
-void Tile::set_values(int at, int n, const StoredRows& x) { set_values_by(at, n, round_stored(x, row_)); }
+void Tile::set_values(int at, int n, const StoredRows& x) {
+  const auto stored = stored_left(x, n);
+  if (!stored) return set_values_by(at, n, round_stored(x, row_));
+  read_scales(*stored, value_width_, n, value_scale_ + at);
+  store_values(at, *stored);
+}
 
 template <typename Round>
 void Tile::set_values_by(int at, int n, Round&& round) {
   round_rows(n, key_step, value_width_, stage_, stage_stride_, value_scale_ + at, round);
-  store_values(at, stage_, stage_stride_);
+  store_values(at, {stage_, stage_stride_});
 }
 
 // Sixteen rows: panels of columns, two keys together.
-void Tile::store_values(int at, const std::int16_t* rows, std::int64_t stride) {
+void Tile::store_values(int at, const Left& rows) {
   for (int i = 0; i < key_step; i += 2)
-    active_int16_kernels().pair(rows + i * stride, rows + (i + 1) * stride, result_stride(value_width_), values_ + (at + i) * int16_columns, value_panel());
+    active_int16_kernels().pair(rows.ints + i * rows.stride, rows.ints + (i + 1) * rows.stride, result_stride(value_width_), values_ + (at + i) * int16_columns, value_panel());
+}
+
+// Steps whose rows go on where the last one's end are one product.
+int Tile::steps_together(int part, int step, int n_steps) const noexcept {
+  const auto& left = left_[part];
+  int n = 1;
+  for (; step + n < n_steps; ++n) {
+    const Left &before = left[static_cast<std::size_t>(step + n - 1)], &next = left[static_cast<std::size_t>(step + n)];
+    if (next.stride != before.stride || next.ints != before.ints + key_step * before.stride) break;
+  }
+  return n;
 }
 
 void Tile::score(const Rows& rows, std::int64_t first, int m, int n, Ahead ahead) {
   n_scored_ = static_cast<int>(padded(n, key_step));
+  const int n_steps = n_scored_ / key_step;
   for (int row = 0; row < m; row += row_step)
     for (int i = 0; i < 2; ++i) {
-      const Part &left = keys_[i], &right = rows.parts_[i];
-      const Ahead now = row == 0 && i == 0 ? ahead : Ahead();
-      active_int16_kernels().multiply({left.ints, left.k, 2, right.ints + (first + row) * right.k, 0, n_scored_, int16_columns, left.k, left.scale,
-                                       right.scale + first + row, i == 0 ? nullptr : ones_, scores_ + std::int64_t{row} * n_scored_, int16_columns, false,
-                                       now.data(), std::ssize(now)});
+      const Part& right = rows.parts_[i];
+      for (int step = 0, together; step < n_steps; step += together) {
+        together = steps_together(i, step, n_steps);
+        const Left& left = left_[i][static_cast<std::size_t>(step)];
+        const Ahead now = row == 0 && i == 0 ? share(ahead, step, together, n_steps) : Ahead();
+        const std::int64_t key = std::int64_t{step} * key_step;
+        active_int16_kernels().multiply({left.ints, left.stride, 2, right.ints + (first + row) * right.k, 0, std::int64_t{together} * key_step, int16_columns,
+                                         keys_[i].k, keys_[i].scale + key, right.scale + first + row, i == 0 ? nullptr : ones_,
+                                         scores_ + std::int64_t{row} * n_scored_ + key * row_step, int16_columns, false, now.data(), std::ssize(now)});
+      }
     }
 }
 

@@ -22,6 +22,12 @@ struct Part {
   float* scale;
 };
 
+/// Rows of a product's left side, one after another.
+struct Left {
+  const std::int16_t* ints;
+  std::int64_t stride;  ///< values from a row to the next
+};
+
 /// Rows of queries.
 class Rows {
  public:
@@ -77,13 +83,16 @@ class Tile {
   void add_values(int m, float* out, Ahead ahead = {});
 
  private:
+  int steps_together(int part, int step, int n_steps) const noexcept;
+  Left set_key(int part, int at, int n, const StoredRows& x);
   template <typename Round>
   void set_values_by(int at, int n, Round&& round);
-  void store_values(int at, const std::int16_t* rows, std::int64_t stride);
+  void store_values(int at, const Left& rows);
   std::int64_t value_panel() const noexcept;  // values from a panel to the next
   void weigh_panel(int first, int n, const std::array<std::int32_t, row_step>& visible, SoftmaxState* states);
 
   Part keys_[2];
+  std::array<Left, tile_keys / key_step> left_[2];  // of each step of keys: in keys_, or in the cache
   int value_width_;
   bool values_are_keys_;
   int n_ = 0, n_scored_ = 0;  // keys, in whole steps

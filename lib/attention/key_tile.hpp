@@ -42,6 +42,8 @@ class KeyWalk {
   /// The next ones, `most` at most, up to position `last`; none at the end.
   KeyTile next(int most, Position last) noexcept;
 
+  bool is_at_end() const noexcept { return left_ == 0; }
+
   /// All rows of the page that holds the next key, or of the i-th behind it: memory that will be read next.
   Ahead ahead(std::size_t i) const noexcept;
 

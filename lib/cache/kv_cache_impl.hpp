@@ -136,6 +136,7 @@ class KvCache::Impl {
   SavePlan plan_save(SequenceId seq) const;
   void check_state(const cache::StateHeader& header, const std::string& name) const;
   void read_pages(cache::StateSource& source, Loaded& loaded);
+  bool is_valid_page(int page, std::uint64_t live) noexcept;
   int prefix_length(const Sequence& sequence, std::span<const Token> tokens) const noexcept;
 
   int max_pages_;

@@ -130,6 +130,13 @@ void KvCache::Impl::check_state(const StateHeader& h, const std::string& name) c
          h.n_pages, max_pages_ - used_, max_pages_);
 }
 
+bool KvCache::Impl::is_valid_page(int page, std::uint64_t live) noexcept {
+  for (; live != 0; live &= live - 1)
+    for (int layer = 0; layer < shape.n_layers; ++layer)
+      if (!is_valid_row(format, row({page, std::countr_zero(live)}, layer))) return false;
+  return true;
+}
+
 void KvCache::Impl::read_pages(StateSource& source, Loaded& loaded) {
   loaded.pages.reserve(loaded.tables.pages.size());
   const StateRow* stored = loaded.tables.rows.data();
@@ -151,6 +158,7 @@ void KvCache::Impl::read_pages(StateSource& source, Loaded& loaded) {
     std::uint64_t expected;
     source.read({reinterpret_cast<std::byte*>(&expected), sizeof expected});
     if (sum.value() != expected) fail_damaged(source.name(), "the checksum of its rows is wrong");
+    if (!is_valid_page(loaded.pages.back(), read.live)) fail_damaged(source.name(), "it has rows that no cache writes");
   }
 }
 

@@ -6,14 +6,15 @@
 namespace mla::cache {
 
 /// A part of a row: `width` values from byte `offset`, in groups that are each written and read as a row of their own: one for each head
-/// where there are heads. A group of q8_row is its values as int8, then their f32 scale; of the other types, blocks one after another.
+/// where there are heads. A group of q8_row or q16_row is its values as int8 or int16, then their f32 scale; of the other types, blocks one
+/// after another.
 struct RowPart {
   CacheType type = CacheType::f32;
   int width = 0;  ///< of all groups
   int group = 0;  ///< values in a group
   std::size_t offset = 0;
 
-  /// Of `count` values, whole groups or, except in q8_row, whole blocks.
+  /// Of `count` values, whole groups or, in block formats, whole blocks.
   std::size_t bytes(int count) const;
 };
 
@@ -30,7 +31,11 @@ struct RowFormat {
 /// Stores `part.width` floats in the part's type.
 void write_part(const RowPart& part, const float* values, std::byte* row);
 
-/// Reads `count` values of a part from the `first`-th on; both multiples of the type's block size, or in q8_row of the group.
+/// Reads `count` values of a part from the `first`-th on; both multiples of the type's block size, or in q8_row and q16_row of the group.
 void read_part(const RowPart& part, const std::byte* row, int first, int count, float* values) noexcept;
+
+/// Whether write_part() could have written the row. q16_row has bit patterns that it doesn't write: they would break the bounds that keep
+/// sums of products from overflowing (kernels/int16.hpp).
+bool is_valid_row(const RowFormat& format, const std::byte* row) noexcept;
 
 }  // namespace mla::cache

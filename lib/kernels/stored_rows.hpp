@@ -8,8 +8,8 @@
 
 namespace mla::kernels {
 
-/// How the values of a row are stored; q8_row: int8 values, then their f32 scale.
-enum class StoredType { f32, f16, bf16, q8_0, q6_0, q4_0, q8_row };
+/// How the values of a row are stored; q8_row and q16_row: int8 or int16 values, then their f32 scale.
+enum class StoredType { f32, f16, bf16, q8_0, q6_0, q4_0, q8_row, q16_row };
 
 /// `n` rows of `width` values, each from byte `offset` of its pointer on.
 struct StoredRowList {

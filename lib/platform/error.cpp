@@ -68,6 +68,7 @@ const char* to_string(CacheType type) noexcept {
     case CacheType::q6_0: return "q6_0";
     case CacheType::q4_0: return "q4_0";
     case CacheType::q8_row: return "q8_row";
+    case CacheType::q16_row: return "q16_row";
   }
   return "unknown";
 }
@@ -93,7 +94,7 @@ AttentionMode parse_attention_mode(std::string_view name) {
 CacheType parse_cache_type(std::string_view name) {
   for (const CacheType type : all_cache_types)
     if (name == to_string(type)) return type;
-  fail(Status::invalid_argument, "unknown cache type '{}': use f32, f16, bf16, q8_0, q6_0, q4_0 or q8_row", name);
+  fail(Status::invalid_argument, "unknown cache type '{}': use f32, f16, bf16, q8_0, q6_0, q4_0, q8_row or q16_row", name);
 }
 
 Numa parse_numa(std::string_view name) {

@@ -157,7 +157,7 @@ void check(Fixture& fixture, AttentionMode mode, double bound) {
 }
 
 constexpr AttentionMode modes[] = {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla};
-constexpr CacheType types[] = {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0, CacheType::q8_row, CacheType::q6_0, CacheType::q4_0};
+constexpr CacheType types[] = {CacheType::f32, CacheType::f16, CacheType::bf16, CacheType::q8_0, CacheType::q8_row, CacheType::q16_row, CacheType::q6_0, CacheType::q4_0};
 
 CacheLayout layout_of(AttentionMode mode) { return mode == AttentionMode::deepseek2 ? CacheLayout::expanded : CacheLayout::latent; }
 
@@ -175,7 +175,8 @@ TEST_CASE("attention is what its stored rows say, in every mode, with every row 
 
 TEST_CASE("100,000 keys of the largest values neither saturate nor overflow") {
   for (const auto& [mode, type, n_queries] : {std::tuple{AttentionMode::deepseek2, CacheType::f16, 1}, {AttentionMode::deepseek2, CacheType::f16, 3},
-                                              {AttentionMode::deepseek_mla, CacheType::f16, 1}, {AttentionMode::deepseek_mla, CacheType::q8_row, 1}}) {
+                                              {AttentionMode::deepseek_mla, CacheType::f16, 1}, {AttentionMode::deepseek_mla, CacheType::q8_row, 1},
+                                              {AttentionMode::deepseek_mla, CacheType::q16_row, 1}, {AttentionMode::deepseek2, CacheType::q16_row, 3}}) {
     INFO(to_string(type) << ", " << n_queries << " queries");
     Fixture fixture(layout_of(mode), type, 100'000, n_queries, true);
     check(fixture, mode, 5e-4);

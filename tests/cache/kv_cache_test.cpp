@@ -14,8 +14,8 @@ double mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 <
 
 TEST_CASE("bytes of the 671B geometry at 8,224 tokens in f16") {
   const int n_ctx = 8224;
-  const std::uint64_t expanded = KvCache::bytes_at_capacity(deepseek_671b, {.layout = CacheLayout::expanded, .n_ctx = n_ctx});
-  const std::uint64_t latent = KvCache::bytes_at_capacity(deepseek_671b, {.layout = CacheLayout::latent, .n_ctx = n_ctx});
+  const std::uint64_t expanded = KvCache::bytes_at_capacity(deepseek_671b, {.layout = CacheLayout::expanded, .n_ctx = n_ctx, .type_k = CacheType::f16, .type_v = CacheType::f16});
+  const std::uint64_t latent = KvCache::bytes_at_capacity(deepseek_671b, {.layout = CacheLayout::latent, .n_ctx = n_ctx, .type_k = CacheType::f16});
   const double row_expanded = 61.0 * (128 * (128 + 128) + 64) * 2, row_latent = 61.0 * (512 + 64) * 2;
   CHECK(static_cast<double>(expanded) == 129 * 64 * row_expanded);  // 129 pages hold 8,224 rows
   CHECK(static_cast<double>(latent) == 129 * 64 * row_latent);
@@ -24,7 +24,8 @@ TEST_CASE("bytes of the 671B geometry at 8,224 tokens in f16") {
 }
 
 TEST_CASE("row formats") {
-  CHECK(cache::RowFormat::of(small, {}).bytes == (32 + 8) * 2);
+  CHECK(cache::RowFormat::of(small, {}).bytes == (32 + 8) * 2 + 2 * 4);
+  CHECK(cache::RowFormat::of(small, {.type_k = CacheType::f16}).bytes == (32 + 8) * 2);
   const auto q8 = cache::RowFormat::of(small, {.type_k = CacheType::q8_0});
   CHECK(q8.bytes == 34 + 16);
   CHECK(q8.rope.type == CacheType::f16);

@@ -52,7 +52,7 @@ class Pair {
 
  private:
   using Rows = std::map<Position, std::uint16_t>;
-  static inline const KvCacheOptions options{.n_ctx = 64 * 24};
+  static inline const KvCacheOptions options{.n_ctx = 64 * 24, .type_k = CacheType::f16};
 
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
   static bool within(Position p, Position p0, Position p1) { return p >= p0 && (p1 < 0 || p < p1); }

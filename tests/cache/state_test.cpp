@@ -10,6 +10,9 @@ using namespace mla;
 
 namespace {
 
+// Pages of rows in a type that may hold any bits, as the marked ones do.
+KvCacheOptions marked(int n_pages) { return {.n_ctx = 64 * n_pages, .type_k = CacheType::f16}; }
+
 // Three sequences that share a beginning; removed rows leave holes.
 void fill(KvCache& cache) {
   KvCache::Impl::Transaction transaction(cache.impl());
@@ -36,7 +39,7 @@ CacheShape with(int CacheShape::*member, int value) {
 
 TEST_CASE("a saved cache comes back with all sequences, what they share, and their tokens") {
   const ScratchFolder folder;
-  KvCache cache(small, {.n_ctx = 64 * 8});
+  KvCache cache(small, marked(8));
   fill(cache);
   cache.save(folder / "all.state");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
@@ -44,7 +47,7 @@ TEST_CASE("a saved cache comes back with all sequences, what they share, and the
   const std::string file = read_bytes(folder / "all.state");
   CHECK(std::equal(state.begin(), state.end(), file.begin(), file.end(), [](std::byte a, char b) { return static_cast<char>(a) == b; }));
 
-  KvCache from_file(small, {.n_ctx = 64 * 8}), from_memory(small, {.n_ctx = 64 * 8});
+  KvCache from_file(small, marked(8)), from_memory(small, marked(8));
   from_file.load(folder / "all.state");
   check_equal(from_file, cache);
   add(from_memory, 1, 7);  // goes away
@@ -58,7 +61,7 @@ TEST_CASE("a saved cache comes back with all sequences, what they share, and the
 }
 
 TEST_CASE("one sequence is saved by itself and loaded under any number") {
-  KvCache cache(small, {.n_ctx = 64 * 8}), other(small, {.n_ctx = 64 * 8});
+  KvCache cache(small, marked(8)), other(small, marked(8));
   fill(cache);
   const auto state = cache.save(4);
   add(other, 0, 5, 50), add(other, 7, 5, 70);
@@ -75,7 +78,7 @@ TEST_CASE("one sequence is saved by itself and loaded under any number") {
   check_refused([&] { other.load(cache.save(), 4); }, Status::invalid_argument, {"memory", "of 4 sequences"});
   check_refused([&] { (void)cache.save(33); }, Status::invalid_argument, {"sequence 33 is empty"});
   check_refused([&] { (void)cache.save(-2); }, Status::invalid_argument, {"sequence id -2"});
-  other.load(KvCache(small, {}).save());
+  other.load(KvCache(small, marked(1)).save());
   CHECK(other.bytes() == 0);
 }
 
@@ -94,7 +97,7 @@ TEST_CASE("a state weighs its rows and at most 1 % more, for every type and layo
 }
 
 TEST_CASE("states of other models, shapes, layouts and types are refused") {
-  KvCache cache(small, {.n_ctx = 64 * 8});
+  KvCache cache(small, marked(8));
   fill(cache);
   cache.bind({{}, 17});
   const auto state = cache.save();
@@ -105,9 +108,9 @@ TEST_CASE("states of other models, shapes, layouts and types are refused") {
   for (const auto member :
        {&CacheShape::n_layers, &CacheShape::n_heads, &CacheShape::n_nope, &CacheShape::n_rope, &CacheShape::n_value, &CacheShape::n_latent})
     refused(with(member, 96), {}, "another shape");
-  refused(small, {.layout = CacheLayout::expanded}, "another layout or row type: this cache is expanded, f16/f16");
+  refused(small, {.layout = CacheLayout::expanded}, "another layout or row type: this cache is expanded, q16_row/q16_row");
   refused(small, {.type_k = CacheType::bf16}, "this cache is latent, bf16");
-  KvCache foreign(small, {}), unknown(small, {.type_v = CacheType::q4_0});
+  KvCache foreign(small, marked(8)), unknown(small, {.type_k = CacheType::f16, .type_v = CacheType::q4_0});
   foreign.bind({{}, 18});
   check_refused([&] { foreign.load(state); }, Status::invalid_argument, {"another model"});
   unknown.load(state);  // and the latent layout has no values, whatever their type
@@ -116,7 +119,7 @@ TEST_CASE("states of other models, shapes, layouts and types are refused") {
 }
 
 TEST_CASE("damaged states are refused whole, and the cache stays as it was") {
-  KvCache source(small, {.n_ctx = 64 * 8}), cache(small, {.n_ctx = 64 * 10});
+  KvCache source(small, marked(8)), cache(small, marked(10));
   fill(source);
   const auto state = source.save();
   fill(cache);
@@ -148,9 +151,22 @@ TEST_CASE("damaged states are refused whole, and the cache stays as it was") {
   CHECK(cache.save() == expected);
 }
 
+TEST_CASE("rows of q16_row whose products could overflow are refused, though their checksum is right") {
+  const KvCacheOptions options{.n_ctx = 256};
+  for (const std::int16_t forged : {std::int16_t{16384}, std::int16_t{-16384}, std::int16_t{8210}}) {  // too large; too large a norm where all 32 are
+    KvCache source(small, options), cache(small, options);
+    cache.fill_random(0, 10), source.fill_random(0, 100);
+    const auto expected = cache.save();
+    const std::vector<std::int16_t> values(32, forged);
+    std::memcpy(source.impl().row({1, 7}, 1), values.data(), values.size() * sizeof forged);
+    check_refused([&] { cache.load(source.save()); }, Status::bad_file, {"rows that no cache writes"});
+    CHECK(cache.save() == expected);
+  }
+}
+
 TEST_CASE("a state that doesn't fit, or can't be read or written: one error each") {
   const ScratchFolder folder;
-  KvCache cache(small, {.n_ctx = 64 * 8}), narrow(small, {.n_ctx = 64 * 4});
+  KvCache cache(small, marked(8)), narrow(small, marked(4));
   fill(cache);
   add(narrow, 2, 0, 9);
   check_refused([&] { narrow.load(cache.save()); }, Status::cache_full, {"of 4 pages", "3 of the cache's 4"});

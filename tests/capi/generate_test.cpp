@@ -133,7 +133,7 @@ TEST_CASE("a cache of the host's own: shape, bytes, sequences") {
   std::uint64_t capacity = 0;
   demo::ok(mla_kv_cache_bytes_at_capacity(&capacity, &shape, &options));
   CHECK(mla_kv_cache_n_pages(cache) == 2);
-  CHECK(mla_kv_cache_row_bytes(cache) == std::uint64_t(shape.n_layers) * std::uint64_t(shape.n_latent + shape.n_rope) * 2);
+  CHECK(mla_kv_cache_row_bytes(cache) == std::uint64_t(shape.n_layers) * (std::uint64_t(shape.n_latent + shape.n_rope) * 2 + 2 * 4));
   CHECK(capacity == 128 * mla_kv_cache_row_bytes(cache));
   CHECK(mla_kv_cache_bytes(cache) == 0);
 

@@ -127,7 +127,7 @@ TEST_CASE("a cache tells how it was made") {
   demo::ok(mla_kv_cache_get_options(&made, mla_context_cache(context.get())));
   CHECK(made.layout == MLA_CACHE_EXPANDED);
   CHECK(made.n_ctx == 100);
-  CHECK(made.type_k == MLA_CACHE_TYPE_F16);
+  CHECK(made.type_k == MLA_CACHE_TYPE_Q16_ROW);
   CHECK(made.type_v == MLA_CACHE_TYPE_F32);
   mla_cache_shape of_model = MLA_CACHE_SHAPE_INIT, of_cache = MLA_CACHE_SHAPE_INIT;
   demo::ok(mla_model_cache_shape(&of_model, model.get()));

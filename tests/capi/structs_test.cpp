@@ -28,14 +28,14 @@ TEST_CASE("an options pointer of NULL, an empty struct and a shorter struct all 
   const mla_kv_cache_options empty = MLA_KV_CACHE_OPTIONS_INIT;
   demo::ok(capacity(of_empty, &empty));
   CHECK(of_null == of_empty);
-  CHECK(of_null == std::uint64_t{4096} * 2 * (64 + 16) * 2);  // rows, layers, values, bytes of f16
+  CHECK(of_null == std::uint64_t{4096} * 2 * ((64 + 16) * 2 + 2 * 4));  // rows, layers, values of 16 bits, scales
 
   mla_kv_cache_options older = MLA_KV_CACHE_OPTIONS_INIT;
   older.struct_size = offsetof(mla_kv_cache_options, type_k);  // ends before the types
   older.n_ctx = 64;
   older.type_k = MLA_CACHE_TYPE_F32;  // beyond its end: must not be read
   demo::ok(capacity(of_short, &older));
-  CHECK(of_short == std::uint64_t{64} * 2 * (64 + 16) * 2);
+  CHECK(of_short == std::uint64_t{64} * 2 * ((64 + 16) * 2 + 2 * 4));
 }
 
 TEST_CASE("a program that was compiled with an older header loads, computes and samples") {
@@ -71,7 +71,7 @@ TEST_CASE("a longer struct is taken if its tail is zero and refused if it is not
   newer.known.struct_size = sizeof newer;
   newer.known.n_ctx = 128;
   demo::ok(capacity(bytes, &newer));
-  CHECK(bytes == std::uint64_t{128} * 2 * (64 + 16) * 2);
+  CHECK(bytes == std::uint64_t{128} * 2 * ((64 + 16) * 2 + 2 * 4));
   newer.more = std::uint64_t{1} << 63;  // its very last byte
   CHECK(capacity(bytes, &newer) == MLA_UNSUPPORTED);
   CHECK(bytes == 0);

@@ -26,7 +26,7 @@ TEST_CASE("1,000 generated tokens allocate nothing but cache pages") {
   const auto model = Model::load(demo_model);
   const auto n_vocab = static_cast<Token>(model->info().n_vocab);
   for (const AttentionMode mode : {AttentionMode::automatic, AttentionMode::deepseek2}) {
-    for (const CacheType type : {CacheType::f16, CacheType::q8_0}) {
+    for (const CacheType type : {CacheType::f16, CacheType::q8_0, CacheType::q16_row}) {
       const auto allocator = std::make_shared<CountingAllocator>();
       Context context(model, {.attention = mode, .n_ctx = 1024, .n_ubatch = 32, .cache_type_k = type, .cache_type_v = type, .n_threads = 2,
                               .allocator = allocator});

@@ -86,7 +86,7 @@ TEST_CASE("cache types differ from f32 by no more than their rounding") {
   // whole row is so much larger than that of a block. What it does to the logits of this model was measured at about 2, and 6 for q8_0's
   // coarser small values; 20 leaves room for other processors.
   const std::pair<CacheType, double> types[] = {{CacheType::f16, 0x1p-11}, {CacheType::bf16, 0x1p-8}, {CacheType::q8_0, 0.5 / 127},
-                                                {CacheType::q6_0, 0.5 / 32}, {CacheType::q4_0, 0.5 / 8}, {CacheType::q8_row, 1.5 / 127}};
+                                                {CacheType::q6_0, 0.5 / 32}, {CacheType::q4_0, 0.5 / 8}, {CacheType::q8_row, 1.5 / 127}, {CacheType::q16_row, 0x1p-12}};
   for (const AttentionMode mode : modes) {
     for (const auto& [type, rounding] : types) {
       Context context(demo(), options(mode, type));

@@ -35,7 +35,7 @@ std::vector<Token> part(std::size_t begin, std::size_t end) { return {tokens().b
 struct Way {
   int n_threads = 2, n_ubatch = 512;
   AttentionMode mode = AttentionMode::automatic;
-  CacheType type = CacheType::f16;
+  CacheType type = CacheType::q16_row;
 };
 
 Context make(const std::shared_ptr<const Model>& model, const Way& way) {
@@ -58,7 +58,7 @@ constexpr AttentionMode modes[] = {AttentionMode::automatic, AttentionMode::deep
 TEST_CASE("threads, ubatches and batches leave deterministic logits as they are") {
   for (const quant::Type weights : {quant::Type::f16, quant::Type::q8_0, quant::Type::q6_0})
     for (const AttentionMode mode : modes)
-      for (const CacheType type : {CacheType::f16, CacheType::f32}) {
+      for (const CacheType type : {CacheType::f16, CacheType::f32, CacheType::q16_row}) {
         if (type == CacheType::f32 && weights != quant::Type::f16) continue;
         INFO(quant::traits(weights).name << ", " << to_string(mode) << ", " << to_string(type));
         const auto model = model_of(weights);
@@ -136,7 +136,7 @@ TEST_CASE("what was in the cache already leaves deterministic logits as they are
 
 TEST_CASE("deterministic logits are those of the other ways of summing, within rounding") {
   for (const AttentionMode mode : modes)
-    for (const CacheType type : {CacheType::f16, CacheType::f32}) {
+    for (const CacheType type : {CacheType::f16, CacheType::f32, CacheType::q16_row}) {
       INFO(to_string(mode) << ", " << to_string(type));
       Context fixed = make(demo(), {.mode = mode, .type = type});
       Context free(demo(), {.attention = mode, .n_ctx = 1024, .cache_type_k = type, .cache_type_v = type, .n_threads = 2});

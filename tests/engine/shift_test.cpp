@@ -28,7 +28,8 @@ TEST_CASE("logits after a shift are those of a fresh run at the shifted position
   // What one rounding of the rope values does to these logits; that of the format itself is in both runs (context_test.cpp).
   const std::pair<CacheType, double> types[] = {{CacheType::f32, 2e-4},          {CacheType::f16, 20 * 0x1p-11},
                                                 {CacheType::bf16, 20 * 0x1p-8},  {CacheType::q8_0, 20 * 0x1p-11},
-                                                {CacheType::q4_0, 20 * 0x1p-11}, {CacheType::q8_row, 20 * 0x1p-11}};
+                                                {CacheType::q4_0, 20 * 0x1p-11}, {CacheType::q8_row, 20 * 0x1p-11},
+                                                {CacheType::q16_row, 20 * 0x1p-12}};
   for (const AttentionMode mode : {AttentionMode::automatic, AttentionMode::deepseek2, AttentionMode::deepseek_mla})
     for (const auto& [type, bound] : types)
       for (const auto& [first, shift] : {std::pair{0, 600}, {600, -600}, {5, 1}}) {

@@ -17,7 +17,9 @@ using mla::platform::Isa;
 
 namespace {
 
-constexpr StoredType types[] = {StoredType::f32, StoredType::f16, StoredType::bf16, StoredType::q8_0, StoredType::q6_0, StoredType::q4_0, StoredType::q8_row};
+constexpr StoredType types[] = {StoredType::f32, StoredType::f16, StoredType::bf16, StoredType::q8_0, StoredType::q6_0, StoredType::q4_0, StoredType::q8_row, StoredType::q16_row};
+
+bool has_blocks(StoredType type) { return type != StoredType::q8_row && type != StoredType::q16_row; }
 
 quant::Type block_type(StoredType type) {
   switch (type) {
@@ -51,17 +53,21 @@ struct Stored {
 
  private:
   static void store(StoredType type, std::vector<float>& x, std::byte* out) {
-    if (type != StoredType::q8_row) {
+    if (has_blocks(type)) {
       quant::quantize(block_type(type), x.data(), out, std::ssize(x));
       return quant::dequantize(block_type(type), out, x.data(), std::ssize(x));
     }
-    const float scale = 0.03f;
+    type == StoredType::q8_row ? store_integers<std::int8_t>(0.06f, x, out) : store_integers<std::int16_t>(0.0005f, x, out);
+  }
+
+  template <typename Int>
+  static void store_integers(float scale, std::vector<float>& x, std::byte* out) {
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const auto q = static_cast<std::int8_t>(std::lrint(std::fmax(-4.0f, std::fmin(4.0f, x[i])) / scale / 2));
-      std::memcpy(out + i, &q, 1);
+      const auto q = static_cast<Int>(std::lrint(std::fmax(-4.0f, std::fmin(4.0f, x[i])) / scale));
+      std::memcpy(out + i * sizeof q, &q, sizeof q);
       x[i] = scale * static_cast<float>(q);
     }
-    std::memcpy(out + x.size(), &scale, sizeof scale);
+    std::memcpy(out + x.size() * sizeof(Int), &scale, sizeof scale);
   }
 };
 
@@ -75,7 +81,7 @@ TEST_CASE("products with stored rows are those of their values", "[kernels]") {
     for (const StoredType type : types)
       for (const int width : {32, 64, 128, 192, 20, 24, 100})
         for (const int n : {1, 8, 13}) {
-          if (type != StoredType::q8_row && width % quant::traits(block_type(type)).block_size != 0) continue;
+          if (has_blocks(type) && width % quant::traits(block_type(type)).block_size != 0) continue;
           CAPTURE(to_string(isa), static_cast<int>(type), width, n);
           Stored stored(type, n, width, random);
           const StoredRowList list{stored.pointers.data(), n - n / 2, Stored::offset, width, n / 2};

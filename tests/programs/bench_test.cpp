@@ -104,7 +104,7 @@ TEST_CASE("mla-bench: a table, and csv") {
   CHECK(lines[3].find("tg2 @ d64") != std::string::npos);
   for (int i = 0; i < 4; ++i) CHECK(lines[static_cast<std::size_t>(i)].size() == lines[0].size() + (i == 0 ? 0 : -1));  // "±" has two bytes
   CHECK(lines[4] == "model,attention,cache_type_k,cache_type_v,threads,ubatch,n_prompt,n_gen,depth,tokens_per_second,stddev");
-  CHECK(lines[5].starts_with("demo-f16,auto,f16,f16,"));
+  CHECK(lines[5].starts_with("demo-f16,auto,q16_row,q16_row,"));
   CHECK(run.err.find("resident memory") != std::string::npos);
 }
 
@@ -152,8 +152,8 @@ TEST_CASE("mla-bench --sweep --svg: depths in equal steps, and a plot that has t
   CHECK(is_well_formed(svg));
   CHECK(count(svg, "<circle ") == 20);
   CHECK(count(svg, "<polyline ") == 2 * 4);  // a line and its limit
-  for (const char* text : {"Prompt processing", "Generation", "depth: tokens in the cache", "tokens per second", "pp8 auto f16",
-                           "tg2 deepseek-mla f16", "the machine's limit"})
+  for (const char* text : {"Prompt processing", "Generation", "depth: tokens in the cache", "tokens per second", "pp8 auto q16_row",
+                           "tg2 deepseek-mla q16_row", "the machine's limit"})
     CHECK(svg.find(text) != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
   CHECK(svg.find("inf") == std::string::npos);

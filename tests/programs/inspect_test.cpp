@@ -70,12 +70,13 @@ TEST_CASE("mla-inspect --json has the figures that the file and the cache's layo
     const std::map<std::string, std::uint64_t> expected{{"f32", 4 * values}, {"f16", 2 * values}, {"bf16", 2 * values},
                                                         {"q8_0", blocks * 34 + 2 * rope_values}, {"q6_0", blocks * 26 + 2 * rope_values},
                                                         {"q4_0", blocks * 18 + 2 * rope_values},
-                                                        {"q8_row", blocks * 32 + 4 * scales + 2 * rope_values}};
+                                                        {"q8_row", blocks * 32 + 4 * scales + 2 * rope_values},
+                                                        {"q16_row", 2 * values + 4 * (scales + layers)}};
     CHECK(row["bytes_per_token"] == expected.at(row["cache_type"]));
     CHECK(row["bytes"] == row["n_ctx"].get<std::uint64_t>() * row["bytes_per_token"].get<std::uint64_t>());
     ++n_rows;
   }
-  CHECK(n_rows == 14);
+  CHECK(n_rows == 16);
 }
 
 TEST_CASE("mla-inspect: sizes by kind and type, and the memory that it takes") {
@@ -97,7 +98,7 @@ TEST_CASE("mla-inspect: sizes by kind and type, and the memory that it takes") {
   for (const auto& need : info["memory"]) {
     CHECK(need["weights"] == info["tensor_bytes"]);
     const auto cell = std::find_if(info["cache"].begin(), info["cache"].end(),
-                                   [&](const auto& row) { return row["attention"] == need["attention"] && row["cache_type"] == "f16"; });
+                                   [&](const auto& row) { return row["attention"] == need["attention"] && row["cache_type"] == "q16_row"; });
     CHECK(need["cache"] == (*cell)["bytes"]);
     CHECK(need["fits"] == true);
   }

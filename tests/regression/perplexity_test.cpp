@@ -95,6 +95,7 @@ double rounding_of(CacheType type) {
     case CacheType::q6_0: return eight_bits(3) * 127 / 32;
     case CacheType::q4_0: return eight_bits(3) * 127 / 8;
     case CacheType::q8_row: return eight_bits(8);  // of a whole row
+    case CacheType::q16_row: return half_step_f16 / 2;
   }
   return 0;
 }

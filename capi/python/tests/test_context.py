@@ -101,7 +101,7 @@ def test_input_embeddings(context: mla.Context) -> None:
 def test_options(model: mla.Model, ids: List[int]) -> None:
     reference = None
     for attention in ("auto", mla.AttentionMode.deepseek2, "deepseek-mla"):
-        for cache_type in ("f16", "q8_0", mla.CacheType.q8_row):
+        for cache_type in ("f16", "q8_0", mla.CacheType.q8_row, "q16_row"):
             with mla.Context(model, attention=attention, cache_type_k=cache_type, cache_type_v=cache_type, n_ctx=256, n_ubatch=16,
                              n_threads=2, n_threads_batch=1) as context:
                 assert (context.n_threads, context.n_threads_batch, context.kv.n_pages) == (2, 1, 4)

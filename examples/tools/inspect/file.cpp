@@ -97,7 +97,7 @@ std::string as_table(const FileInfo& info, int n_ctx, const std::vector<NeedRow>
   const auto rows = cache_rows(info, n_ctx);
   if (!rows.empty()) out += fmt::format("\nKV cache: bytes per token, and what {} tokens take\n", n_ctx);
   for (const CacheRow& row : rows)
-    out += fmt::format("  {:<20} {:<6} {:>9} {:>14}\n", row.mode, mla::to_string(row.type), row.bytes_per_token, size_text(row.bytes));
+    out += fmt::format("  {:<20} {:<7} {:>9} {:>14}\n", row.mode, mla::to_string(row.type), row.bytes_per_token, size_text(row.bytes));
   out += needs_table(needs, context);
   if (tensors) {
     out += "\ntensors: name, type, sizes (row width first), bytes\n";

@@ -12,7 +12,7 @@ struct Flags {
   std::string path;
   std::vector<std::string> diff;
   int n_ctx = 4096, n_ubatch = mla::ContextOptions{}.n_ubatch, n_threads = 0;
-  std::string cache_type = "f16";
+  std::string cache_type = mla::to_string(mla::ContextOptions{}.cache_type_k);
   bool json = false, no_tensors = false, no_values = false;
 };
 

@@ -11,11 +11,16 @@ struct Blocks {
   static void read(const std::byte* row, std::int64_t, std::int64_t first, std::int64_t n, float* values) noexcept { quant::dequantize(type, row, first, n, values); }
 };
 
-struct ScaledBytes {
+template <typename Int>
+struct ScaledIntegers {
   static void read(const std::byte* row, std::int64_t width, std::int64_t first, std::int64_t n, float* values) noexcept {
     float scale;
-    std::memcpy(&scale, row + width, sizeof scale);
-    for (std::int64_t i = 0; i < n; ++i) values[i] = scale * static_cast<float>(static_cast<std::int8_t>(row[first + i]));
+    std::memcpy(&scale, row + width * std::int64_t{sizeof(Int)}, sizeof scale);
+    for (std::int64_t i = 0; i < n; ++i) {
+      Int q;
+      std::memcpy(&q, row + (first + i) * std::int64_t{sizeof q}, sizeof q);
+      values[i] = scale * static_cast<float>(q);
+    }
   }
 };
 
@@ -63,9 +68,10 @@ StoredRowKernels scalar_kernels(StoredType type) noexcept {
     case StoredType::q8_0: return kernels_of<Blocks<quant::Type::q8_0>>;
     case StoredType::q6_0: return kernels_of<Blocks<quant::Type::q6_0>>;
     case StoredType::q4_0: return kernels_of<Blocks<quant::Type::q4_0>>;
-    case StoredType::q8_row: break;
+    case StoredType::q8_row: return kernels_of<ScaledIntegers<std::int8_t>>;
+    case StoredType::q16_row: break;
   }
-  return kernels_of<ScaledBytes>;
+  return kernels_of<ScaledIntegers<std::int16_t>>;
 }
 
 }  // namespace

@@ -180,44 +180,76 @@ void pair_rows(const int16_t* row0, const int16_t* row1, int64_t n, int16_t* out
   }
 }
 
-// Four rows with a panel of columns. Eight sums, two loads and a broadcast leave registers to spare.
-inline void multiply_panel(const Int16Product& p, const int16_t* b, int64_t i, int64_t j, Ahead& ahead) {
-  const int64_t group = p.one_group ? p.k : int16_group;
-  const int16_t *a = p.a + i * p.a_row, *a3 = a + 3 * p.a_row;
-  const int64_t row = p.a_row, pair = p.a_pair;
-  Floats total[4][2] = {};
-  for (int64_t first = 0; first < p.k; first += group) {
-    I sum[4][2] = {};
-    ahead.fetch_share();
-#pragma GCC unroll 2
-    for (const int16_t* const end = b + 16 * smaller(p.k - first, group); b < end; a += pair, a3 += pair, b += 32) {
-      const I b0 = load(b), b1 = load(b + 16);
-#pragma GCC unroll 4
-      for (int t = 0; t < 4; ++t) {
-        const I x = broadcast(t < 3 ? a + t * row : a3);
-        add_to(sum[t][0], _mm256_madd_epi16(x, b0)), add_to(sum[t][1], _mm256_madd_epi16(x, b1));
-      }
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < 4; ++t)
-      for (int half = 0; half < 2; ++half) total[t][half] = _mm256_add_ps(total[t][half], _mm256_cvtepi32_ps(sum[t][half]));
+/// Of four rows and sixteen columns. Eight sums, two vectors of columns and a broadcast leave registers to spare; each sum has a name because GCC 12
+/// keeps an array of them in memory.
+struct Sums {
+  I s00 = _mm256_setzero_si256(), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
+
+  /// A pair along k of each row with those of the columns.
+  void add(I b0, I b1, I x0, I x1, I x2, I x3) {
+    add_to(s00, _mm256_madd_epi16(x0, b0)), add_to(s01, _mm256_madd_epi16(x0, b1));
+    add_to(s10, _mm256_madd_epi16(x1, b0)), add_to(s11, _mm256_madd_epi16(x1, b1));
+    add_to(s20, _mm256_madd_epi16(x2, b0)), add_to(s21, _mm256_madd_epi16(x2, b1));
+    add_to(s30, _mm256_madd_epi16(x3, b0)), add_to(s31, _mm256_madd_epi16(x3, b1));
   }
-  for (int t = 0; t < 4; ++t)
+};
+
+/// The products of k values of the rows, which begin at a, with a panel's columns, which begin at b.
+inline Sums products(const Int16Product& p, const int16_t* a, const int16_t* b, int64_t k) {
+  const int64_t row = p.a_row, pair = p.a_pair;
+  const int16_t* a3 = a + 3 * row;
+  Sums sums;
+#pragma GCC unroll 2
+  for (const int16_t* const end = b + int16_columns * k; b < end; a += pair, a3 += pair, b += 2 * int16_columns)
+    sums.add(load(b), load(b + 16), broadcast(a), broadcast(a + row), broadcast(a + 2 * row), broadcast(a3));
+  return sums;
+}
+
+/// The floats of a tile of the result, before scales.
+struct Total {
+  Floats of[4][2];
+
+  explicit Total(const Sums& s) : of{{floats(s.s00), floats(s.s01)}, {floats(s.s10), floats(s.s11)}, {floats(s.s20), floats(s.s21)}, {floats(s.s30), floats(s.s31)}} {}
+  static Floats floats(I x) { return _mm256_cvtepi32_ps(x); }
+  void add(const Total& more) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) of[i / 2][i % 2] = _mm256_add_ps(of[i / 2][i % 2], more.of[i / 2][i % 2]);
+  }
+};
+
+inline void put(const Int16Product& p, int64_t i, int64_t j, const Total& total) {
+  const Floats one = _mm256_set1_ps(1.0f);
+  const Floats b_scale[2] = {p.b_scale != nullptr ? _mm256_loadu_ps(p.b_scale + j) : one, p.b_scale != nullptr ? _mm256_loadu_ps(p.b_scale + j + 8) : one};
+  float* c = p.c + i * p.ldc + j;
+#pragma GCC unroll 4
+  for (int t = 0; t < 4; ++t, c += p.ldc) {
+    const Floats a_scale = _mm256_broadcast_ss(p.a_scale + i + t);
+#pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      Floats scale = _mm256_set1_ps(p.a_scale[i + t]);
-      if (p.b_scale != nullptr) scale = _mm256_mul_ps(scale, _mm256_loadu_ps(p.b_scale + j + 8 * half));
-      float* const c = p.c + (i + t) * p.ldc + j + 8 * half;
-      Floats y = _mm256_mul_ps(total[t][half], scale);
-      if (p.c_factor != nullptr) y = _mm256_fmadd_ps(_mm256_set1_ps(p.c_factor[i + t]), _mm256_loadu_ps(c), y);
-      _mm256_storeu_ps(c, y);
+      Floats y = _mm256_mul_ps(total.of[t][half], _mm256_mul_ps(a_scale, b_scale[half]));
+      if (p.c_factor != nullptr) y = _mm256_fmadd_ps(_mm256_broadcast_ss(p.c_factor + i + t), _mm256_loadu_ps(c + 8 * half), y);
+      _mm256_storeu_ps(c + 8 * half, y);
     }
+  }
 }
 
 // A panel of columns stays in the first-level cache while all rows meet it.
 void multiply(const Int16Product& p) noexcept {
   Ahead ahead(p, p.m / int16_rows * (p.n / int16_columns) * groups_of(p));
-  for (int64_t j = 0; j < p.n; j += int16_columns)
-    for (int64_t i = 0; i < p.m; i += int16_rows) multiply_panel(p, p.b + j / int16_columns * p.b_stride, i, j, ahead);
+  const int64_t group = smaller(p.k, p.one_group ? p.k : int16_group);
+  for (int64_t j = 0; j < p.n; j += int16_columns) {
+    const int16_t* const b = p.b + j / int16_columns * p.b_stride;
+    for (int64_t i = 0; i < p.m; i += int16_rows) {
+      const int16_t* const a = p.a + i * p.a_row;
+      ahead.fetch_share();
+      Total total(products(p, a, b, group));
+      for (int64_t first = group; first < p.k; first += group) {  // groups add up in floats
+        ahead.fetch_share();
+        total.add(Total(products(p, a + first / 2 * p.a_pair, b + int16_columns * first, smaller(p.k - first, group))));
+      }
+      put(p, i, j, total);
+    }
+  }
 }
 
 /// exp(x) for x ≤ 0: 2^n · e^r with |r| ≤ ln(2)/2, the polynomial with the coefficients of Cephes' expf; below -87 it is 0.

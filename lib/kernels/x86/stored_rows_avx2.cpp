@@ -70,14 +70,20 @@ struct Q6_0 : OneScale {
     return scaled(block, _mm_or_si128(half_bytes(block + 10, i), top), 32);
   }
 };
-struct Q8Row {
-  static constexpr int64_t bytes(int64_t i) { return i; }
+template <int size>
+struct ScaledIntegers {
+  static constexpr int64_t bytes(int64_t i) { return size * i; }
   static float scale(const std::byte* x, int64_t width) {
     float scale;
-    __builtin_memcpy(&scale, x + width, sizeof scale);
+    __builtin_memcpy(&scale, x + bytes(width), sizeof scale);
     return scale;
   }
+};
+struct Q8Row : ScaledIntegers<1> {
   static Floats eight(const std::byte* x, int64_t i) { return from_bytes(x + i); }
+};
+struct Q16Row : ScaledIntegers<2> {
+  static Floats eight(const std::byte* x, int64_t i) { return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i*)(x + bytes(i))))); }
 };
 
 template <typename Row>
@@ -141,9 +147,10 @@ StoredRowKernels stored_row_kernels_avx2(StoredType type) noexcept {
     case StoredType::q8_0: return kernels_of<Q8_0>;
     case StoredType::q6_0: return kernels_of<Q6_0>;
     case StoredType::q4_0: return kernels_of<Q4_0>;
-    case StoredType::q8_row: break;
+    case StoredType::q8_row: return kernels_of<Q8Row>;
+    case StoredType::q16_row: break;
   }
-  return kernels_of<Q8Row>;
+  return kernels_of<Q16Row>;
 }
 
 }  // namespace mla::kernels

@@ -60,7 +60,7 @@ class Context(Owner, Writer):
     """
 
     def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
-                 cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16",
+                 cache_type_k: Union[CacheType, str] = "q16_row", cache_type_v: Union[CacheType, str] = "q16_row",
                  cache: Optional[KvCache] = None, n_threads: int = 0, n_threads_batch: int = 0,
                  thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False, deterministic: bool = False) -> None:
         options = _options(attention, n_ctx, n_ubatch, cache_type_k, cache_type_v, n_threads, n_threads_batch)
@@ -82,7 +82,7 @@ class Context(Owner, Writer):
 
     @staticmethod
     def memory_need(path: Path, *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
-                    cache_type_k: Union[CacheType, str] = "f16", cache_type_v: Union[CacheType, str] = "f16", n_threads: int = 0,
+                    cache_type_k: Union[CacheType, str] = "q16_row", cache_type_v: Union[CacheType, str] = "q16_row", n_threads: int = 0,
                     n_threads_batch: int = 0) -> MemoryNeed:
         """What such a context on the model of a GGUF file will take; reads its headers only, and allocates nothing."""
         raw = _abi.mla_memory_need(struct_size=sizeof(_abi.mla_memory_need))

@@ -39,7 +39,7 @@ class KvCache(Owner):
     """
 
     def __init__(self, model: "Model", *, layout: Union[CacheLayout, str] = "latent", n_ctx: int = 4096,
-                 type_k: Union[CacheType, str] = "f16", type_v: Union[CacheType, str] = "f16") -> None:
+                 type_k: Union[CacheType, str] = "q16_row", type_v: Union[CacheType, str] = "q16_row") -> None:
         shape, options = model.cache_shape(), _options(layout, n_ctx, type_k, type_v)
         self._handle = Handle(new(lib.mla_kv_cache_new, byref(shape), byref(options)), lib.mla_kv_cache_free)
         check(lib.mla_kv_cache_bind(self.handle.pointer, model.handle.pointer))
@@ -53,7 +53,7 @@ class KvCache(Owner):
 
     @staticmethod
     def bytes_at_capacity(model: "Model", *, layout: Union[CacheLayout, str] = "latent", n_ctx: int = 4096,
-                          type_k: Union[CacheType, str] = "f16", type_v: Union[CacheType, str] = "f16") -> int:
+                          type_k: Union[CacheType, str] = "q16_row", type_v: Union[CacheType, str] = "q16_row") -> int:
         """Bytes that such a cache takes when its n_ctx rows are all in use; allocates nothing."""
         out, shape, options = c_uint64(), model.cache_shape(), _options(layout, n_ctx, type_k, type_v)
         check(lib.mla_kv_cache_bytes_at_capacity(byref(out), byref(shape), byref(options)))

@@ -33,6 +33,7 @@ class CacheType(IntEnum):
     q6_0 = _abi.MLA_CACHE_TYPE_Q6_0
     q4_0 = _abi.MLA_CACHE_TYPE_Q4_0
     q8_row = _abi.MLA_CACHE_TYPE_Q8_ROW
+    q16_row = _abi.MLA_CACHE_TYPE_Q16_ROW
 
 
 class RepackMode(IntEnum):

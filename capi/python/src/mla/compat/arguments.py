@@ -26,8 +26,10 @@ def or_none(token: Optional[int]) -> int:
     return -1 if token is None else token
 
 
-def cache_type(value: Union[int, str, CacheType]) -> Union[str, CacheType]:
-    """A cache type by its name or ggml's number, which llama-cpp-python takes."""
+def cache_type(value: Union[None, int, str, CacheType]) -> Union[str, CacheType]:
+    """A cache type by its name or ggml's number, which llama-cpp-python takes; None is this library's default."""
+    if value is None:
+        return CacheType.q16_row
     if isinstance(value, (str, CacheType)):
         return value
     if value not in _GGML_TYPES:

@@ -33,7 +33,7 @@ class Llama:
                  n_threads: Optional[int] = None, n_threads_batch: Optional[int] = None, seed: int = RANDOM_SEED,
                  logits_all: bool = False, embedding: bool = False, last_n_tokens_size: int = 64, pooling_type: int = -1, use_mmap: bool = True,
                  kv_overrides: Optional[Mapping[str, Union[bool, int, float, str]]] = None,
-                 type_k: Union[int, str, CacheType] = "f16", type_v: Union[int, str, CacheType] = "f16", **others: Any) -> None:
+                 type_k: Union[None, int, str, CacheType] = None, type_v: Union[None, int, str, CacheType] = None, **others: Any) -> None:
         for name, value in others.items():
             if name not in WITHOUT_EFFECT and value is not None:
                 raise UnsupportedError(f"mla.compat.Llama has no argument {name}")
