@@ -1,5 +1,6 @@
 // The last layer leaves out rows that nothing is wanted of: those that are wanted, and the cache, must not show it.
 #include <mla/context.hpp>
+#include <mla/error.hpp>
 #include <vector>
 
 #include "catch.hpp"
