@@ -26,6 +26,10 @@ int run(CLI::App& app, int argc, char** argv, const std::function<void()>& body)
 CLI::Validator whole_number(std::int64_t least, std::int64_t most);
 CLI::Validator number(double least, double most);  ///< never NaN
 CLI::Validator file_name();                        ///< not empty: a shell variable that isn't set must not go unnoticed
+CLI::Validator part_size();                        ///< as of part_bytes()
+
+/// "2G" or "500M" of --split-max-size, in powers of 1,000 as the programs that people know count them; 0 if it is no such size.
+std::uint64_t part_bytes(const std::string& text);
 
 /// True once Ctrl-C was pressed (or SIGTERM came); run() installs the handler, a second Ctrl-C ends the process at once.
 bool interrupted() noexcept;

@@ -126,7 +126,7 @@ void run_round(const Params& p, const Block& block, int round, const Workspace& 
   executor.parallel_for(block.n_tasks(round), [&](int index, int thread) {
     const Task task = block.task(round, index);
     const int first_row = task.run.first_row + task.tile * task.run.tile_rows;
-    const int next_key = task.first_key + executor.n_threads() * split_keys;  // of the task that likely comes next on this thread
+    const int next_key = split_begin(task.run.first_split + task.split + executor.n_threads());  // of the task that likely comes next on this thread
     run_task(p, task, next_key, task.run.partial_row(round, task.split, first_row), w, executor.scratch(thread), executor.ops().thread_laps(thread));
   });
   executor.ops().join(Op::attention_wait);

@@ -18,7 +18,7 @@ int queries_per_block(const CacheShape& s) noexcept { return std::max(1, block_r
 int shared_keys(std::span<const cache::PageView> a, std::span<const cache::PageView> b) noexcept {
   int n = 0;
   for (std::size_t i = 0; i < std::min(a.size(), b.size()) && a[i].data == b[i].data && a[i].live == b[i].live; ++i) n += std::popcount(a[i].live);
-  return n / split_keys * split_keys;
+  return split_begin(whole_splits(n));
 }
 
 }  // namespace
@@ -64,9 +64,10 @@ bool Block::add(const Group& group, Queue& queue) {
 }
 
 void Block::push(std::span<const cache::PageView> pages, int first_key, int n_keys, int first_query, int n_queries) noexcept {
+  const int first_split = whole_splits(first_key);  // runs begin with one
   const int n_rows = n_queries * shape_.n_heads, first_row = n_runs_ == 0 ? 0 : (first_query - this->first_query()) * shape_.n_heads;
   runs_[n_runs_++] = {pages,     first_key, n_keys, first_query, n_queries, first_row, n_rows, ceil_div(n_rows, row_tile), std::min(row_tile, (n_rows + 3) / 4 * 4),
-                      ceil_div(n_keys, split_keys)};
+                      first_split, whole_splits(first_key + n_keys - 1) + 1 - first_split};
 }
 
 // As many splits at once as find room. A query's own keys follow in the round in which its shared ones end.
@@ -98,8 +99,9 @@ int Block::n_tasks(int round) const noexcept {
 Task Block::task(int round, int index) const noexcept {
   const Run* run = runs_.data();
   for (; index >= run->tasks_of(round); ++run) index -= run->tasks_of(round);
-  const int split = run->begin_of(round) + index / run->n_tiles, first = split * split_keys;
-  return {*run, index % run->n_tiles, split, run->first_key + first, std::min(split_keys, run->n_keys - first)};
+  const int split = run->begin_of(round) + index / run->n_tiles, first = split_begin(run->first_split + split);
+  const int end = std::min(split_begin(run->first_split + split + 1), run->first_key + run->n_keys);
+  return {*run, index % run->n_tiles, split, first, end - first};
 }
 
 }  // namespace mla::attention

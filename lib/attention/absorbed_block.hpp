@@ -9,7 +9,19 @@
 
 namespace mla::attention {
 
-constexpr int split_keys = 512;  ///< of a task: enough to hide what a task costs, and few enough to give work to many threads
+// Keys are cut at fixed ranks: short parts first, that short sequences give work to many threads, then longer ones, that hide what a task
+// costs.
+constexpr int short_splits = 8, short_split = 128, long_split = 512;
+/// Rank of the first key of a split.
+constexpr int split_begin(int split) noexcept {
+  return split <= short_splits ? split * short_split : short_splits * short_split + (split - short_splits) * long_split;
+}
+/// Splits that lie within the first n keys as a whole.
+constexpr int whole_splits(int n) noexcept {
+  constexpr int of_short = short_splits * short_split;
+  return n < of_short ? n / short_split : short_splits + (n - of_short) / long_split;
+}
+
 constexpr int row_tile = 128;  ///< most (query, head) rows of a task; with a step of keys they stay in the second-level cache
 
 /// Most (query, head) rows of a block: bounds the workspace.
@@ -25,7 +37,7 @@ struct Run {
   int first_query, n_queries;  ///< rows of the ubatch
   int first_row, n_rows;       ///< of the block
   int n_tiles, tile_rows;
-  int n_splits;
+  int first_split, n_splits;
   int splits_at_once = 0, first_round = 0, first_partial = 0;
 
   int padded_rows() const noexcept { return n_tiles * tile_rows; }

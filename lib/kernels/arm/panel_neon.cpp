@@ -21,6 +21,7 @@ inline I shl(I x) { return x << n; }
 template <int n>
 inline I shr(I x) { return x >> n; }
 inline I shr(I x, int n) { return x >> (uint32_t)n; }
+inline I shl(I x, int n) { return x << (uint32_t)n; }
 inline I minus(I a, I b) { return a - b; }
 inline I sign_extended(I x) { return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(x << 24), 24)); }
 inline I load_halves(const uint8_t* p) { return vmovl_u16(vreinterpret_u16_u8(vld1_u8(p))); }
@@ -112,6 +113,7 @@ template <typename F, int T, typename Weights>
 inline void multiply_blocks(const Weights& w, int c, int row, const Activations& x, float (*out)[16]) {
   Floats totals[T][2] = {};
   for (int b = 0; b < w.n_blocks; ++b) {
+    if (row == 0) w.fetch_ahead(b);
     Sum sum[T][2];
     multiply_group<F, T>(w, b, row, x, c, sum);
 #pragma GCC unroll 2

@@ -34,8 +34,9 @@ I all(int x) { return each([&](int) { return (uint32_t)x; }); }
 I shr(I x, int n) { return each([&](int i) { return x.lane[i] >> n; }); }
 template <int n>
 I shr(I x) { return shr(x, n); }
+I shl(I x, int n) { return each([&](int i) { return x.lane[i] << n; }); }
 template <int n>
-I shl(I x) { return each([&](int i) { return x.lane[i] << n; }); }
+I shl(I x) { return shl(x, n); }
 I minus(I a, I b) { return each([&](int i) { return a.lane[i] - b.lane[i]; }); }
 I sign_extended(I x) { return each([&](int i) { return (uint32_t)(int32_t)(int8_t)x.lane[i]; }); }
 uint16_t half_of(const uint8_t* p, int i) {

@@ -17,6 +17,7 @@ inline I shl(I x) { return _mm256_slli_epi32(x, n); }
 template <int n>
 inline I shr(I x) { return _mm256_srli_epi32(x, n); }
 inline I shr(I x, int n) { return _mm256_srli_epi32(x, n); }
+inline I shl(I x, int n) { return _mm256_slli_epi32(x, n); }
 inline I minus(I a, I b) { return _mm256_sub_epi32(a, b); }
 inline I sign_extended(I x) { return _mm256_srai_epi32(_mm256_slli_epi32(x, 24), 24); }
 inline I load_halves(const uint8_t* p) { return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)); }
@@ -161,6 +162,7 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
   Floats sums[T][2];
   Floats(*const totals)[2] = zeros_in_memory(sums);
   for (int b = 0; b < w.n_blocks; ++b) {
+    w.fetch_ahead(b);
     I block[T][2];
 #pragma GCC unroll 8
     for (int first = 0; first < 8; first += n) {

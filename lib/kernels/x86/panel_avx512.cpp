@@ -17,6 +17,7 @@ inline I shl(I x) { return _mm512_slli_epi32(x, n); }
 template <int n>
 inline I shr(I x) { return _mm512_srli_epi32(x, n); }
 inline I shr(I x, int n) { return _mm512_srli_epi32(x, (unsigned)n); }
+inline I shl(I x, int n) { return _mm512_slli_epi32(x, (unsigned)n); }
 inline I minus(I a, I b) { return _mm512_sub_epi32(a, b); }
 inline I sign_extended(I x) { return _mm512_srai_epi32(_mm512_slli_epi32(x, 24), 24); }
 inline I load_halves(const uint8_t* p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)); }
@@ -94,6 +95,7 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) total[t] = _mm512_setzero_ps();
   for (int b = 0; b < w.n_blocks; ++b) {
+    w.fetch_ahead(b);
     I sum[T];
     multiply_group<F, T>(w, b, x, c, sum);
     const Floats scale = w.scale(b, 0);
