@@ -2,11 +2,13 @@
 
     python bench/python_overhead.py build/bin/mla-bench-generation [-m MODEL] [-n 64] [-r 24] [-t 2]
 
-Two processes of C++ take part, so that their difference says what the measurement is worth. Package mla and the program must be of the same
+Two processes of C++ take part, so that their difference says what the measurement is worth. "Python alone" is the loop of Python around
+a C function that does nothing: what it takes between the calls of a token. Package mla and the program must be of the same
 build (MLA_LIBRARY=build/lib/libmla.so.0). Weights are used where the file maps them: the processes share them.
 """
 
 import argparse
+import ctypes
 import statistics
 import subprocess
 import time
@@ -31,15 +33,43 @@ def python_seconds(context, n_predict):
     return (time.perf_counter() - start) * n_predict / (len(generation.tokens) - first)
 
 
+class WithoutSteps:
+    """The library, but its steps cost nothing and do nothing."""
+
+    def __init__(self, library):
+        self._library = library
+        self.mla_context_step = ctypes.CDLL(None).abs
+        self.mla_context_step.argtypes, self.mla_context_step.restype = library.mla_context_step.argtypes, None
+
+    def __getattr__(self, name):
+        return getattr(self._library, name)
+
+
+def seconds_alone(context, n_predict):
+    """Seconds that the loop of Python takes between the calls."""
+    banned = {context.model.tokenizer.eos: -float("inf")}
+    generation = context.generate(PROMPT, max_tokens=n_predict + 1, seed=1, logit_bias=banned, stream=True)
+    next(generation)
+    library = mla.context.lib
+    mla.context.lib = WithoutSteps(library)
+    try:
+        start = time.perf_counter()
+        for _ in generation:
+            pass
+        return time.perf_counter() - start
+    finally:
+        mla.context.lib = library
+
+
 def seconds_on_ids(context, n_predict):
     """The same for a model that runs on token ids."""
-    sampler, n_vocab = mla.Sampler(seed=1), context.model.info.n_vocab
+    sampler = mla.Sampler(seed=1)
     context.decode(PROMPT)
     start = time.perf_counter()
     for _ in range(n_predict):
-        token = sampler.sample_at(context.logits_address(), n_vocab)
+        token = sampler.sample(context.logits())
         sampler.accept(token)
-        context.decode_next(token)
+        context.decode([token])
     return time.perf_counter() - start
 
 
@@ -79,6 +109,11 @@ def main():
         ratio = statistics.median(value / turn[0] for value, turn in zip(values, turns))
         print(f"{name:6} {statistics.median(values):10.1f} µs a token (median of {len(values)}; {min(values):.1f} to {max(values):.1f}), "
               f"{ratio:.4f} of the first")
+    try:
+        alone = statistics.median(1e6 * seconds_alone(context, flags.n_predict) / flags.n_predict for _ in range(flags.repetitions))
+    except mla.UnsupportedError:
+        return  # a model that runs on token ids
+    print(f"Python alone {alone:.2f} µs a token, {alone / statistics.median(turn[0] for turn in turns):.4f} of the first")
 
 
 if __name__ == "__main__":

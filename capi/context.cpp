@@ -30,12 +30,14 @@ mla::ContextOptions translate(const mla_context_options& given) {
   return options;
 }
 
+mla_position position_behind(mla_position last, mla_sequence_id sequence) {
+  if (last == std::numeric_limits<mla_position>::max()) throw Misuse{"sequence " + std::to_string(sequence) + " has no position left"};
+  return last + 1;
+}
+
 mla_position next_position(const mla::KvCache& cache, mla_sequence_id sequence, std::map<mla_sequence_id, mla_position>& last) {
   const auto known = last.find(sequence);
-  const mla_position before = known != last.end() ? known->second : cache.seq_pos_max(sequence);
-  if (before == std::numeric_limits<mla_position>::max())
-    throw Misuse{"sequence " + std::to_string(sequence) + " has no position left"};
-  return last[sequence] = before + 1;
+  return last[sequence] = position_behind(known != last.end() ? known->second : cache.seq_pos_max(sequence), sequence);
 }
 
 void fill(mla::Batch& batch, const mla_batch& given, const mla::Context& context, const mla::KvCache& cache) {
@@ -66,6 +68,13 @@ void fill(mla::Batch& batch, const mla_batch& given, const mla::Context& context
   }
 }
 
+void compute(mla_context& handle, mla_token token, mla_sequence_id sequence) {
+  const Turn turn(handle.busy, "the context"), turn_of_cache(*handle.cache.busy, "the context's cache");
+  handle.batch.clear();
+  handle.batch.add(token, position_behind(handle.cache.cache->seq_pos_max(sequence), sequence), sequence, true);
+  handle.context->decode(handle.batch);
+}
+
 const mla::Context& at_rest(const mla_context* context) {
   const mla_context& handle = not_null(context, "context");
   Turn::check(handle.busy, "the context");
@@ -83,6 +92,7 @@ mla_status mla_context_new(mla_context** out, const mla_model* model, const mla_
     handle->cache.borrowed = true;
     const Turn turn(*handle->cache.busy, "the cache");
     handle->context = std::make_shared<mla::Context>(not_null(model, "model").model, translate(given));
+    if (model->tokenizer) handle->tokenizer = model->tokenizer->tokenizer;
     if (given.cache == nullptr)  // its own, which lives as long as the context, also when another context borrows it
       handle->cache.cache = std::shared_ptr<mla::KvCache>(handle->context, &handle->context->cache());
     *out = handle.release();
@@ -113,6 +123,31 @@ mla_status mla_context_decode(mla_context* context, const mla_batch* batch) {
     const Turn turn(handle.busy, "the context"), turn_of_cache(*handle.cache.busy, "the context's cache");
     fill(handle.batch, read_struct(&not_null(batch, "batch"), "mla_batch"), *handle.context, *handle.cache.cache);
     handle.context->decode(handle.batch);
+  });
+}
+
+mla_status mla_context_step(mla_step* step, mla_context* context) {
+  return guarded(__func__, [&] {
+    mla_step now = read_struct(&not_null(step, "step"), "mla_step");
+    now.text = nullptr, now.n_bytes = 0, now.end = 0;
+    write_struct(step, now, "step");
+    mla_context& handle = not_null(context, "context");
+    mla_sampler& sampler = not_null(now.sampler, "step->sampler");
+    const Turn turn(sampler.busy, "the sampler");
+    std::optional<Turn> turn_of_stream;
+    if (now.stream != nullptr) turn_of_stream.emplace(now.stream->busy, "the stream");
+    if (now.pending != 0) compute(handle, now.token, now.sequence);
+    now.pending = 0;
+    write_struct(step, now, "step");  // so it is, whatever happens to the rest
+    now.token = sampler.sampler.sample(at_rest(context).logits());
+    now.end = handle.tokenizer && handle.tokenizer->is_end_of_generation(now.token);
+    if (now.stream != nullptr) {
+      now.stream->text = now.end != 0 ? std::string() : now.stream->stream.push(now.token);
+      now.text = now.stream->text.c_str(), now.n_bytes = now.stream->text.size();
+    }
+    if (now.end == 0) sampler.sampler.accept(now.token);
+    now.pending = 1;
+    write_struct(step, now, "step");
   });
 }
 

@@ -9,6 +9,7 @@
 #include <mla/context.hpp>
 #include <mla/mla.h>
 #include <mla/sampler.hpp>
+#include <mla/tokenizer.hpp>
 
 struct mla_tokenizer {
   mla::Tokenizer tokenizer;
@@ -28,6 +29,7 @@ struct mla_kv_cache {
 struct mla_context {
   std::shared_ptr<mla::Context> context;
   mla_kv_cache cache;  // handed out by mla_context_cache()
+  std::optional<mla::Tokenizer> tokenizer;  // none for a model of token ids
   mla::Batch batch;    // kept, so that decoding token by token allocates nothing
   std::atomic<bool> busy{false};
 };

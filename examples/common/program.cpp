@@ -19,11 +19,10 @@
 #include <fmt/format.h>
 #include <mla/error.hpp>
 
+#include "common/help.hpp"
+
 namespace program {
 namespace {
-
-constexpr std::array<std::string_view, 7> long_letters = {"np",  "npl", "npp", "ntg",
-                                                          "pps", "tb",  "ub"};  // CLI11 knows one letter after one dash
 
 struct ClosedPipe : Failure {
   using Failure::Failure;
@@ -72,30 +71,6 @@ std::vector<std::string> spell_out(int argc, char** argv) {
   std::reverse(arguments.begin(), arguments.end());  // the order that CLI::App::parse(vector) takes
   return arguments;
 }
-
-// Options as "-ub,--ubatch-size 1..65536 [512]".
-class Help : public CLI::Formatter {
- public:
-  Help() { column_width(42); }
-
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    const std::string text = CLI::Formatter::make_option_name(option, is_positional);
-    for (const std::string_view letters : long_letters) {
-      const std::string declared = ",--" + std::string(letters);
-      if (text.ends_with(declared)) return "-" + std::string(letters) + "," + text.substr(0, text.size() - declared.size());
-    }
-    return text;
-  }
-
-  std::string make_option_opts(const CLI::Option* option) const override {
-    if (option->get_type_size() == 0) return "";
-    const std::string type = option->get_type_name();  // "INT:CHECK"; the check says more
-    std::string text = " " + type.substr(type.find(':') + 1);
-    const std::string value = option->get_default_str();  // a list has its brackets
-    if (!value.empty()) text += value.starts_with('[') ? " " + value : " [" + value + "]";
-    return text + (option->get_required() ? " (required)" : "");
-  }
-};
 
 void hide_progress() {
   if (progress_is_shown.exchange(false)) std::fputs("\r\033[K", stderr);
@@ -159,7 +134,7 @@ class ProgramLog final : public mla::LogSink {
 int run(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
   program_name = app.get_name();
   occupy_standard_streams();
-  app.formatter(std::make_shared<Help>());
+  app.formatter(help_formatter());
   try {
     return guarded(app, argc, argv, body);
   } catch (const ClosedPipe&) {
@@ -177,6 +152,20 @@ CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
 
 CLI::Validator number(double least, double most) {
   return CLI::Validator([=](std::string& text) { return check_number(text, least, most, "number"); }, fmt::format("{}..{}", least, most));
+}
+
+std::uint64_t part_bytes(const std::string& text) {
+  std::uint64_t value = 0;
+  std::size_t used = 0;
+  while (used < text.size() && text[used] >= '0' && text[used] <= '9' && value < 100'000'000)
+    value = 10 * value + static_cast<std::uint64_t>(text[used++] - '0');
+  const std::string unit = text.substr(used);
+  return unit == "M" ? value * 1'000'000 : unit == "G" ? value * 1'000'000'000 : 0;
+}
+
+CLI::Validator part_size() {
+  return CLI::Validator([](std::string& text) { return part_bytes(text) > 0 ? "" : "'" + text + "' is not a size such as 500M or 48G"; },
+                        "N(M|G)");
 }
 
 CLI::Validator file_name() {

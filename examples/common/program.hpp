@@ -27,6 +27,10 @@ int run(CLI::App& app, int argc, char** argv, const std::function<void()>& body)
 CLI::Validator whole_number(std::int64_t least, std::int64_t most);
 CLI::Validator number(double least, double most);  ///< never NaN
 CLI::Validator file_name();                        ///< not empty: a shell variable that isn't set must not go unnoticed
+CLI::Validator part_size();                        ///< as of part_bytes()
+
+/// "2G" or "500M" of --split-max-size, in powers of 1,000 as the programs that people know count them; 0 if it is no such size.
+std::uint64_t part_bytes(const std::string& text);
 CLI::Validator each(const CLI::Validator& item);   ///< of a list with commas; an item that is empty is none
 
 /// The items of lists with commas.

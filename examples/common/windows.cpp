@@ -37,13 +37,16 @@ void run_windows(const Windows& windows, const mla::Tokenizer& tokenizer, Scorer
     for (std::size_t w = first; w < end; ++w)
       for (std::size_t i = 0; i < n_fed; ++i) {
         const bool begins = i == 0 && tokenizer.add_bos();  // every window begins as a text does
-        const bool scored = i >= windows.first_scored() && i < windows.first_scored() + windows.n_scored();
-        rows.add(begins ? tokenizer.bos() : windows[w][i], static_cast<mla::Position>(i), static_cast<mla::SequenceId>(w - first), scored);
+        rows.add(begins ? tokenizer.bos() : windows[w][i], static_cast<mla::Position>(i), static_cast<mla::SequenceId>(w - first),
+                 windows.all_logits || windows.is_scored(i));
       }
     scorer.cache().clear();
     scorer.decode(rows, [&](const Piece& piece) {
       next.clear();
-      for (const std::size_t row : piece.rows()) next.push_back(windows[first + row / n_fed][row % n_fed + 1]);
+      for (const std::size_t row : piece.rows()) {
+        const std::size_t i = row % n_fed;
+        next.push_back(windows.is_scored(i) ? windows[first + row / n_fed][i + 1] : not_scored);
+      }
       if (!next.empty()) use(piece, next);
       done(first * n_fed + piece.end());
     });

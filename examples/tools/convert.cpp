@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
       "Moonlight, Kimi-K2, GLM-4.7-Flash; F32, F16, BF16, or FP8 with block scales. What a stopped run wrote, the same command "
       "goes on from.",
       "mla-convert");
-  std::string folder, output;
+  std::string folder, output, split;
   mla::ConvertOptions options;
   bool verbose = false;
   app.add_option("folder", folder, "the model's folder")->required()->check(program::file_name());
@@ -35,16 +35,16 @@ int main(int argc, char** argv) {
       ->required()->check(program::file_name());
   app.add_option("--type,--outtype", options.type, "type of the matrices, or a mix of types as of mla-quantize; norms and routers stay f32")
       ->check(CLI::IsMember(mla::quantize_types(), CLI::ignore_case))->capture_default_str();
-  app.add_option("--split-max-size", options.max_part_bytes,
+  app.add_option("--split-max-size", split,
                  "cut a model that takes more into files NAME-00001-of-0000N.gguf of at most so many bytes: 500M, 40G")
-      ->transform(CLI::AsSizeValue(true))
-      ->type_name("N(M|G)");
+      ->check(program::part_size());
   app.add_flag("--mtp", options.mtp, "keep the layers of multi-token prediction, as blk.N.nextn.*; they take no part in ordinary decoding");
   app.add_option("-t,--threads", options.n_threads, "threads; 0: the processors there are")
       ->check(program::whole_number(0, mla::max_threads))
       ->capture_default_str();
   app.add_flag("-v,--verbose", verbose, "say what is stored in another type");
   return program::run(app, argc, argv, [&] {
+    if (!split.empty()) options.max_part_bytes = program::part_bytes(split);
     options.progress = program::progress();
     options.log = program::log(verbose ? mla::LogLevel::info : mla::LogLevel::warning);
     mla::convert_huggingface(folder, output, options);

@@ -49,7 +49,7 @@ void declare(CLI::App& app, Flags& f) {
   app.add_option("--in-file", f.inputs, "add what this file measured, in either format; may be given several times")
       ->check(program::file_name())->allow_extra_args(false);
   app.add_flag("--derive-mla", f.derive, "where entries of k_b or v_b are missing, make them from those of q and kv_b")->needs("--model");
-  app.add_flag("--process-output", f.output_entry, "measure the output matrix too, at the second half of each window");
+  app.add_flag("--process-output", f.output_entry, "measure the output matrix too: logits of all tokens, not of half of them");
   app.add_option("--chunks", f.n_windows, "windows to use at most; 0: all")
       ->check(program::whole_number(0, 1 << 30))
       ->capture_default_str();
@@ -84,6 +84,7 @@ program::Windows windows_of(const Flags& flags, const mla::Tokenizer& tokenizer)
   const auto at = [&](std::size_t w) { return windows.tokens.begin() + static_cast<std::ptrdiff_t>(w * static_cast<std::size_t>(n_ctx)); };
   windows.tokens = {at(first), at(first + n)};
   windows.whole = true;
+  windows.all_logits = flags.output_entry;  // else the output matrix would be measured at half the tokens, unlike all others
   return windows;
 }
 
@@ -110,8 +111,11 @@ Imatrix collect(const Flags& flags, const std::shared_ptr<const mla::Model>& mod
   std::size_t n_saved = 0;
   const auto score = [&](const program::Piece& piece, std::span<const mla::Token> next) {
     values.resize(next.size());
-    piece.for_each([&](std::size_t i, std::span<const float> logits) { values[i] = program::negative_log_likelihood(logits, next[i]); });
-    for (const double value : values) nll.add(value);
+    piece.for_each([&](std::size_t i, std::span<const float> logits) {
+      if (next[i] != program::not_scored) values[i] = program::negative_log_likelihood(logits, next[i]);
+    });
+    for (std::size_t i = 0; i < next.size(); ++i)
+      if (next[i] != program::not_scored) nll.add(values[i]);
     if (!std::isfinite(nll.value())) throw program::Failure(flags.model.model + ": the logits are not finite");
   };
   const auto done = [&](std::uint64_t tokens) {

@@ -33,21 +33,6 @@ mla::TensorTypeRule rule_of(const std::string& text) {
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
-// "2G" or "500M", in powers of 1,000 as the programs that people know count them; 0 if it is no such size.
-std::uint64_t part_bytes(const std::string& text) {
-  std::uint64_t value = 0;
-  std::size_t used = 0;
-  while (used < text.size() && text[used] >= '0' && text[used] <= '9' && value < 100'000'000)
-    value = 10 * value + static_cast<std::uint64_t>(text[used++] - '0');
-  const std::string unit = text.substr(used);
-  return unit == "M" ? value * 1'000'000 : unit == "G" ? value * 1'000'000'000 : 0;
-}
-
-CLI::Validator part_size() {
-  return CLI::Validator([](std::string& text) { return part_bytes(text) > 0 ? "" : "'" + text + "' is not a size such as 500M or 48G"; },
-                        "N(M|G)");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -72,14 +57,14 @@ int main(int argc, char** argv) {
   app.add_option("--layout", layout, "how the weights are stored")->check(CLI::IsMember({"rows", "native"}))->capture_default_str();
   app.add_option("--split-max-size", split,
                  "cut the model into files of at most so many bytes (500M, 48G), named OUTPUT-00001-of-0000N.gguf")
-      ->check(part_size());
+      ->check(program::part_size());
   app.add_option("-t,--threads", options.n_threads, "threads; 0: the processors there are")
       ->check(program::whole_number(0, 4096))
       ->capture_default_str();
   app.add_flag("-v,--verbose", verbose, "name the type of every tensor");
   return program::run(app, argc, argv, [&] {
     for (const std::string& rule : rules) options.tensor_types.push_back(rule_of(rule));
-    if (!split.empty()) options.max_part_bytes = part_bytes(split);
+    if (!split.empty()) options.max_part_bytes = program::part_bytes(split);
     options.layout = layout == "native" ? mla::FileLayout::native : mla::FileLayout::rows;
     options.progress = program::progress();
     options.log = program::log(verbose ? mla::LogLevel::info : mla::LogLevel::warning);

@@ -594,6 +594,26 @@ MLA_API mla_status mla_sampler_reset(mla_sampler *sampler);
 /* The largest surprise that mirostat lets through now, in bits; -1 for NULL. */
 MLA_API double mla_sampler_mirostat_mu(const mla_sampler *sampler);
 
+/* ---- A step: one turn of the loop that writes text, as one call ---------------------------------------------------- */
+
+typedef struct mla_step {
+  size_t struct_size;
+  mla_token token;          /* in and out: the last token of the text */
+  int32_t pending;          /* in and out: nonzero: `token` is yet to be computed; 0, as behind a prompt that was decoded: its logits are there */
+  mla_sequence_id sequence; /* it goes behind the last position of this one */
+  mla_sampler *sampler;     /* picks the next token and accepts it; required */
+  mla_text_stream *stream;  /* turns it into text; NULL: none is wanted */
+  const char *text;         /* out: as mla_text_stream_push() hands it out; NULL without a stream */
+  size_t n_bytes;           /* out: of `text` */
+  int32_t end;              /* out: 1 if the token ends an answer: it was neither accepted nor made text */
+} mla_step;
+#define MLA_STEP_INIT {sizeof(mla_step), 0, 0, 0, NULL, NULL, NULL, 0, 0}
+
+/* Computes the pending token, samples the next one from the last logits, and unless it ends the answer turns it into text and accepts it. Decode
+ * the prompt, then call this with one struct for each token of the text. Fails as the calls that it stands for do. `pending` then
+ * tells if the token was computed, so that the same call takes the step up again. */
+MLA_API mla_status mla_context_step(mla_step *step, mla_context *context);
+
 #ifdef __cplusplus
 }
 #endif

@@ -78,12 +78,16 @@ void Forward::run(const Ubatch& ubatch, KvCache::Impl& cache, float* logits, flo
   rope_.angles(ubatch.positions, cosines_, sines_);
   executor.ops().lap(Op::rope);
   embed(ubatch, executor);
+  Ubatch left = ubatch;
   for (int layer = 0; layer < model_.config.shape.n_layers; ++layer) {
     const model::LayerWeights& w = model_.layers[static_cast<std::size_t>(layer)];
-    attention_block(w, layer, ubatch, cache, executor);
-    feed_forward_block(w, layer, ubatch.n_tokens(), executor);
+    write_rows(w, layer, left, cache, executor);
+    if (layer == model_.config.shape.n_layers - 1 && executor.observer() == nullptr) left = drop_unwanted(ubatch);
+    if (left.n_tokens() == 0) return;
+    attention_block(w, layer, left, cache, executor);
+    feed_forward_block(w, layer, left.n_tokens(), executor);
   }
-  output(ubatch, logits, embeddings, executor);
+  output(left, logits, embeddings, executor);
 }
 
 // y = w · x for n tokens, rows of x and y as wide as the matrix.
@@ -104,18 +108,34 @@ void Forward::embed(const Ubatch& ubatch, platform::Executor& executor) {
   executor.ops().lap(Op::embed, {static_cast<std::uint64_t>(ubatch.n_tokens()) * table.row_bytes, 0});
 }
 
-// residual += W_o · attention(norm(residual))
+// Nothing reads the last layer's state of a row without logits or embedding.
+Ubatch Forward::drop_unwanted(const Ubatch& ubatch) {
+  wanted_.find(ubatch);
+  if (std::ssize(wanted_.rows()) == ubatch.n_tokens()) return ubatch;
+  const model::Config& c = model_.config;
+  for (float* const table : {buffers_.residual, buffers_.normed}) wanted_.gather(table, c.n_embd);
+  for (std::vector<float>* const table : {&cosines_, &sines_}) wanted_.gather(table->data(), c.shape.n_rope / 2);
+  return wanted_.view();
+}
+
+// The cache's rows of norm(residual), which `normed` then has.
+void Forward::write_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor) {
+  const model::Config& c = model_.config;
+  const std::int64_t n_embd = c.n_embd;
+  executor.parallel_for(ubatch.n_tokens(), [&](int t, int) {
+    kernels::rms_norm(buffers_.residual + t * n_embd, w.attention_norm, c.rms_eps, buffers_.normed + t * n_embd, n_embd);
+  });
+  executor.ops().lap(Op::norm);
+  project_latents(w, ubatch, executor);
+  store_rows(w, layer, ubatch, cache, executor);
+}
+
+// residual += W_o · attention(normed)
 void Forward::attention_block(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache,
                               platform::Executor& executor) {
   const model::Config& c = model_.config;
   const std::int64_t n_embd = c.n_embd, n = ubatch.n_tokens();
-  executor.parallel_for(static_cast<int>(n), [&](int t, int) {
-    kernels::rms_norm(buffers_.residual + t * n_embd, w.attention_norm, c.rms_eps, buffers_.normed + t * n_embd, n_embd);
-  });
-  executor.ops().lap(Op::norm);
   project_queries(w, ubatch, executor);
-  project_latents(w, ubatch, executor);
-  store_rows(w, layer, ubatch, cache, executor);
   attention_.run({c.shape, cache.options.layout, &cache.format, static_cast<std::size_t>(layer) * cache.layer_bytes(), w.latent, buffers_.q,
                   ubatch.positions.data(), ubatch.sequences, buffers_.attended},
                  executor);

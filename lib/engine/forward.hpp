@@ -6,24 +6,13 @@
 #include <vector>
 
 #include "attention/attention.hpp"
+#include "engine/ubatch.hpp"
+#include "engine/wanted_rows.hpp"
 #include "model/weights.hpp"
 #include "moe/experts.hpp"
 #include "platform/memory.hpp"
 
 namespace mla::engine {
-
-/// Tokens computed together. Rows of a sequence stand together.
-struct Ubatch {
-  std::span<const Token> tokens;          ///< [n], or empty
-  std::span<const float> embeddings;      ///< [n, n_embd], or empty
-  std::span<const Position> positions;    ///< [n]
-  std::span<const cache::RowRef> rows;    ///< [n] where each token's row of the cache is
-  std::span<const attention::SequenceRows> sequences;
-  std::span<const int> logit_rows;        ///< rows that need logits
-  std::span<const int> embedding_rows;    ///< rows whose last state is wanted
-
-  int n_tokens() const noexcept { return static_cast<int>(positions.size()); }
-};
 
 /// Tokens that a context computes at once: as the options say, but no more than its cache takes. Throws invalid_argument.
 int largest_ubatch(const ContextOptions& options);
@@ -65,6 +54,8 @@ class Forward {
  private:
   void multiply(const float* x, std::int64_t n, const kernels::Matrix& w, float* y, platform::Executor& executor);
   void embed(const Ubatch& ubatch, platform::Executor& executor);
+  void write_rows(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
+  Ubatch drop_unwanted(const Ubatch& ubatch);
   void attention_block(const model::LayerWeights& w, int layer, const Ubatch& ubatch, KvCache::Impl& cache, platform::Executor& executor);
   void project_queries(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
   void project_latents(const model::LayerWeights& w, const Ubatch& ubatch, platform::Executor& executor);
@@ -80,6 +71,7 @@ class Forward {
   Buffers buffers_;
   std::optional<moe::Experts> experts_;
   std::vector<float> cosines_, sines_;  // [n, n_rope / 2]
+  WantedRows wanted_;
 };
 
 }  // namespace mla::engine

@@ -245,6 +245,29 @@ void refuse_batches(const demo::Model& model, mla_context* context) {
   CHECK(mla_kv_cache_seq_len(mla_context_cache(context), 0) == 0);
 }
 
+void refuse_steps(const demo::Model& model, mla_context* context) {
+  mla_step step = MLA_STEP_INIT;
+  REFUSED(mla_context_step(nullptr, context));
+  REFUSED(mla_context_step(&step, nullptr));
+  REFUSED(mla_context_step(&step, context));  // no sampler
+  mla_sampler* sampler = nullptr;
+  demo::ok(mla_sampler_new(&sampler, nullptr));
+  const demo::Sampler owner(sampler);
+  step.sampler = sampler;
+  REFUSED(mla_context_step(&step, nullptr));
+  REFUSED(mla_context_step(&step, context));  // nothing was computed
+  step.pending = 1, step.token = demo::n_vocab(model);
+  REFUSED(mla_context_step(&step, context));
+  step.token = -1;
+  REFUSED(mla_context_step(&step, context));
+  step.token = 5, step.sequence = -3;
+  REFUSED(mla_context_step(&step, context));
+  CHECK(step.pending == 1);
+  step.struct_size = sizeof step + 1;
+  REFUSED(mla_context_step(&step, context));
+  CHECK(mla_kv_cache_seq_len(mla_context_cache(context), 0) == 0);
+}
+
 void refuse_tokenizer_calls(const mla_tokenizer* tokenizer) {
   mla_token* tokens = nullptr;
   char* text = nullptr;
@@ -383,6 +406,7 @@ TEST_CASE("every function refuses NULL and wrong arguments") {
   refuse_context_calls(model, context.get());
   refuse_pool_and_machine_calls();
   refuse_batches(model, context.get());
+  refuse_steps(model, context.get());
   refuse_tokenizer_calls(demo::tokenizer(model));
   refuse_chat_calls(demo::tokenizer(model));
   refuse_sampler_calls();

@@ -261,6 +261,20 @@ class mla_sampler_options(Structure):
     ]
 
 
+class mla_step(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("token", c_int32),
+        ("pending", c_int32),
+        ("sequence", c_int32),
+        ("sampler", c_void_p),
+        ("stream", c_void_p),
+        ("text", c_char_p),
+        ("n_bytes", c_size_t),
+        ("end", c_int32),
+    ]
+
+
 class mla_op_timing(Structure):
     _fields_ = [
         ("name", c_char_p),
@@ -365,6 +379,7 @@ FUNCTIONS = {
     "mla_sampler_accept": (c_int, [c_void_p, c_int32]),
     "mla_sampler_reset": (c_int, [c_void_p]),
     "mla_sampler_mirostat_mu": (c_double, [c_void_p]),
+    "mla_context_step": (c_int, [POINTER(mla_step), c_void_p]),
     "mla_context_time_ops": (c_int, [c_void_p, c_int32]),
     "mla_context_op_timings": (c_int, [POINTER(c_void_p), POINTER(c_size_t), c_void_p]),
     "mla_context_reset_op_timings": (c_int, [c_void_p]),

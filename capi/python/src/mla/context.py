@@ -3,7 +3,7 @@
 import ctypes
 import weakref
 from ctypes import byref, c_size_t, c_void_p, sizeof
-from typing import TYPE_CHECKING, List, NamedTuple, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Callable, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,9 @@ import numpy.typing as npt
 from . import _abi, _interrupt
 from ._library import Handle, Owner, check, failure, lib, new, path_bytes, taken_bytes
 from .batch import Batch, Flags
-from .errors import Error, InvalidArgumentError
+from .errors import InvalidArgumentError
 from .kv_cache import KvCache, Path
-from .sampler import Logits
+from .sampler import Logits, Sampler
 from .thread_pool import ThreadPool
 from .tokenizer import Tokens
 from .types import AttentionMode, CacheType, parse
@@ -76,8 +76,6 @@ class Context(Owner, Writer):
         self._out = c_void_p()
         self._views: "weakref.WeakSet[_View]" = weakref.WeakSet()
         self._n_logits = self._n_embeddings = 0
-        self._one = (ctypes.c_int32 * 1)()
-        self._next = _abi.mla_batch(struct_size=sizeof(_abi.mla_batch), n=1, tokens=ctypes.addressof(self._one))
         _interrupt.own_signal_stack()
 
     @staticmethod
@@ -108,12 +106,18 @@ class Context(Owner, Writer):
         batch = Batch(self.model.info.n_embd, tokens, embeddings, positions, sequences, logits, keep_embedding)
         self._run(batch.struct, batch.n_logits, batch.n_embeddings)
 
-    def decode_next(self, token: int) -> None:
-        """decode([token]) without the ado: the token follows what sequence 0 of the cache has."""
-        self._one[0] = token
-        self._run(self._next, 1)
+    def step(self, step: "_abi.Pointer", sampler: Sampler) -> None:
+        """mla_context_step(), for a Generation."""
+        handle = self.handle
+        if _interrupt.DIRECT_IS_SAFE or not _interrupt.on_main_thread():
+            status = lib.mla_context_step(step, handle.pointer)
+            error = sampler.failure(status) if status else None
+        else:
+            error = self._run_beside(handle, lambda: lib.mla_context_step(step, handle.pointer), sampler.failure)
+        if error is not None:
+            raise error
 
-    def _run(self, batch: _abi.mla_batch, n_logits: int, n_embeddings: int = 0) -> None:
+    def _run(self, batch: _abi.mla_batch, n_logits: int, n_embeddings: int) -> None:
         handle = self.handle
         # They live in memory that only a decode() replaces which wants more rows of them than any before.
         grows = n_logits > self._n_logits or n_embeddings > self._n_embeddings
@@ -122,7 +126,7 @@ class Context(Owner, Writer):
                 f"this batch wants {n_logits} rows of logits and {n_embeddings} of embeddings, more than any before it, and NumPy arrays "
                 "of this context's memory are still in use: copy what you need of them and delete them first")
         if _interrupt.on_main_thread() and (batch.n > 1 or not _interrupt.DIRECT_IS_SAFE):
-            error = self._run_beside(handle, batch)
+            error = self._run_beside(handle, lambda: lib.mla_context_decode(handle.pointer, byref(batch)), failure)
         else:
             status = lib.mla_context_decode(handle.pointer, byref(batch))
             error = failure(status) if status else None
@@ -132,13 +136,13 @@ class Context(Owner, Writer):
             self._n_logits, self._n_embeddings = max(n_logits, self._n_logits), max(n_embeddings, self._n_embeddings)
 
     @staticmethod
-    def _run_beside(handle: Handle, batch: _abi.mla_batch) -> Optional[Error]:
-        errors: List[Error] = []
+    def _run_beside(handle: Handle, call: Callable[[], int], exception: Callable[[int], BaseException]) -> Optional[BaseException]:
+        errors: List[BaseException] = []
 
         def compute() -> int:
-            status = lib.mla_context_decode(handle.pointer, byref(batch))
+            status = call()
             if status:
-                errors.append(failure(status))  # the message is this thread's
+                errors.append(exception(status))  # the message is this thread's
             return status
 
         _interrupt.run_interruptibly(compute, lambda: lib.mla_context_abort(handle.pointer))
@@ -170,11 +174,6 @@ class Context(Owner, Writer):
         array: npt.NDArray[np.float32] = np.frombuffer(memoryview(memory), np.float32)
         array.flags.writeable = False
         return array
-
-    def logits_address(self) -> int:
-        """Where the logits of the last row that asked for them are, until the next decode(): for Sampler.sample_at()."""
-        check(lib.mla_context_logits(byref(self._out), self.handle.pointer))
-        return self._out.value or 0
 
     def _open(self) -> "tuple[Context, None]":
         return self, None

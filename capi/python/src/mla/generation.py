@@ -1,8 +1,10 @@
 """Text that a model writes, piece by piece."""
 
 import asyncio
+from ctypes import byref, c_void_p, sizeof, string_at
 from typing import TYPE_CHECKING, AsyncIterator, Callable, Iterator, List, Optional, Sequence, Union
 
+from . import _abi
 from .errors import CacheFullError, InvalidArgumentError
 from .sampler import Sampler
 
@@ -66,8 +68,11 @@ class Generation(Iterator[str], AsyncIterator[str]):
         self._penalised = prompt if penalise_prompt else ()
         self._left = max_tokens if max_tokens is not None and max_tokens >= 0 else -1
         self._filter = StopFilter(stop)
-        self._tokenizer = context.model.tokenizer
-        self._stream = self._tokenizer.stream()
+        self._stream = context.model.tokenizer.stream()
+        self._keep = sampler.handle, self._stream.handle
+        self._step = _abi.mla_step(struct_size=sizeof(_abi.mla_step), sampler=sampler.handle.pointer, stream=self._stream.handle.pointer)
+        self._step_argument = byref(self._step)
+        self._text_address = c_void_p.from_buffer(self._step, _abi.mla_step.text.offset)
         self._pieces: List[str] = []
         self._stopped = False  # by an exception, in the middle of a step
         self.tokens: List[int] = []
@@ -105,31 +110,35 @@ class Generation(Iterator[str], AsyncIterator[str]):
 
     def _advance(self) -> str:
         """Computes and takes one token; the text that it completes. What fails or is interrupted can be called again."""
+        step = self._step
         try:
-            self._compute()
+            if not (self._stopped and self._has_stepped()):
+                if not self.tokens and not step.pending:
+                    self._begin()
+                self._context.step(self._step_argument, self._sampler)
         except CacheFullError:
             if not self.tokens:
                 raise
             return self._finish("length")
-        token = self._sampler.sample_at(self._context.logits_address(), self._context.model.info.n_vocab)
-        if self._tokenizer.is_end_of_generation(token):
+        token = step.token
+        if step.end or self._on_token and not self._on_token(token):
             return self._finish("stop")
-        if self._on_token and not self._on_token(token):
-            return self._finish("stop")
-        self._sampler.accept(token)
+        text = step.text or b""
+        if len(text) != step.n_bytes:  # there are zeros in it
+            text = string_at(self._text_address.value or 0, step.n_bytes)
         self.tokens.append(token)
         self._left -= 1
-        text = self._filter.push(self._stream.push(token))
+        passed = self._filter.push(text.decode())
         if self._filter.stopped:
-            return text + self._finish("stop")
-        return text + self._finish("length") if self._left == 0 else text
+            return passed + self._finish("stop")
+        return passed + self._finish("length") if self._left == 0 else passed
 
-    def _compute(self) -> None:
-        """Logits behind the last token. An exception of a signal handler may have come once this was done: the cache tells."""
-        if self.tokens:
-            if not (self._stopped and self._context.kv.seq_len(0) == self.n_prompt + len(self.tokens)):
-                self._context.decode_next(self.tokens[-1])
-            return
+    def _has_stepped(self) -> bool:
+        """Whether the step was done when the exception of a signal handler came: the cache tells."""
+        return bool(self._step.pending) and self._context.kv.seq_len(0) == self.n_prompt + len(self.tokens)
+
+    def _begin(self) -> None:
+        """Computes the prompt."""
         self.n_cached = self._context.kv.reuse_prefix(0, self._prompt[:-1])
         self._context.decode(self._prompt[self.n_cached:])
         self._sampler.reset()

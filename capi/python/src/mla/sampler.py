@@ -94,13 +94,9 @@ class Sampler(Owner):
     def sample(self, logits: Logits) -> int:
         """The next token. Does not accept() it."""
         array = _logits(logits)
-        return self.sample_at(array.ctypes.data, array.size)
-
-    def sample_at(self, address: int, n_vocab: int) -> int:
-        """The same from an address of floats [n_vocab]."""
-        status = lib.mla_sampler_sample(byref(self._token), self.handle.pointer, address, n_vocab)
+        status = lib.mla_sampler_sample(byref(self._token), self.handle.pointer, array.ctypes.data, array.size)
         if status:
-            raise self._failure(status)
+            raise self.failure(status)
         return self._token.value
 
     def probabilities(self, logits: Logits) -> List[TokenProbability]:
@@ -108,7 +104,7 @@ class Sampler(Owner):
         array, out, n = _logits(logits), c_void_p(), c_size_t()
         status = lib.mla_sampler_probabilities(byref(out), byref(n), self.handle.pointer, array.ctypes.data, array.size)
         if status:
-            raise self._failure(status)
+            raise self.failure(status)
         entries = (_abi.mla_token_probability * n.value).from_buffer_copy(
             taken_bytes(out, n.value * sizeof(_abi.mla_token_probability)))
         return [TokenProbability(entry.token, entry.probability) for entry in entries]
@@ -133,7 +129,8 @@ class Sampler(Owner):
         """The largest surprise that mirostat lets through now, in bits."""
         return lib.mla_sampler_mirostat_mu(self.handle.pointer)
 
-    def _failure(self, status: int) -> BaseException:
+    def failure(self, status: int) -> BaseException:
+        """For the package's own use: what the mask raised, or the library's error."""
         return self._raised.pop() if self._raised else failure(status)
 
 

@@ -554,6 +554,35 @@ impl Default for mla_sampler_options {
     }
 }
 
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct mla_step {
+    pub struct_size: usize,
+    /// in and out: the last token of the text
+    pub token: mla_token,
+    /// in and out: nonzero: `token` is yet to be computed; 0, as behind a prompt that was decoded: its logits are there
+    pub pending: i32,
+    /// it goes behind the last position of this one
+    pub sequence: mla_sequence_id,
+    /// picks the next token and accepts it; required
+    pub sampler: *mut mla_sampler,
+    /// turns it into text; NULL: none is wanted
+    pub stream: *mut mla_text_stream,
+    /// out: as mla_text_stream_push() hands it out; NULL without a stream
+    pub text: *const c_char,
+    /// out: of `text`
+    pub n_bytes: usize,
+    /// out: 1 if the token ends an answer: it was neither accepted nor made text
+    pub end: i32,
+}
+impl Default for mla_step {
+    /// What the header's initialiser macro sets: the size, and zeros.
+    fn default() -> Self {
+        // SAFETY: integers, floats and pointers that may be null: all zeros is a value of each.
+        Self { struct_size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
+    }
+}
+
 /// Totals of one operation over all layers and calls of mla_context_decode(). docs/benchmarks.md explains the names.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -776,6 +805,10 @@ extern "C" {
     pub fn mla_sampler_reset(sampler: *mut mla_sampler) -> mla_status;
     /// The largest surprise that mirostat lets through now, in bits; -1 for NULL.
     pub fn mla_sampler_mirostat_mu(sampler: *const mla_sampler) -> f64;
+    /// Computes the pending token, samples the next one from the last logits, and unless it ends the answer turns it into text and accepts it. Decode
+    /// the prompt, then call this with one struct for each token of the text. Fails as the calls that it stands for do. `pending` then
+    /// tells if the token was computed, so that the same call takes the step up again.
+    pub fn mla_context_step(step: *mut mla_step, context: *mut mla_context) -> mla_status;
     /// Nonzero: keep timings from the next decode on, which costs some clock reads per layer; 0, as at first: no more.
     pub fn mla_context_time_ops(context: *mut mla_context, on: i32) -> mla_status;
     /// What was kept since the context was made or the timings were reset: operations that ran, in the order of the forward pass; their seconds add up
