@@ -138,7 +138,7 @@ TEST_CASE("generation stopped again and again gives the same logits as one left 
     }
   });
   int n_aborted = 0;
-  bool as_before = true, same_logits = true;
+  bool got_through = true, as_before = true, same_logits = true;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     mla_batch batch = MLA_BATCH_INIT;
     batch.n = 1, batch.tokens = &tokens[i];
@@ -151,7 +151,7 @@ TEST_CASE("generation stopped again and again gives the same logits as one left 
       as_before = as_before && mla_kv_cache_seq_len(cache, 0) == static_cast<int>(i);
     }
     if (status != MLA_OK || mla_context_decode(undisturbed.get(), &batch) != MLA_OK) {
-      same_logits = false;
+      got_through = false;  // a hundred tries were not enough: the machine is too slow
       break;
     }
     pause_us = 1500;
@@ -161,5 +161,6 @@ TEST_CASE("generation stopped again and again gives the same logits as one left 
   other.join();
   CHECK(n_aborted > 0);
   CHECK(as_before);
+  CHECK(got_through);
   CHECK(same_logits);
 }
