@@ -85,8 +85,8 @@ void run(const Flags& f) {
 int main(int argc, char** argv) {
   CLI::App app("Times of attention of one layer in both forms, as CSV, and what mode `auto` would choose.", "mla-bench-attention");
   Flags f;
-  app.add_option("--queries", f.queries, "new tokens")->delimiter(',')->check(program::whole_number(1, 65536));
-  app.add_option("--keys", f.keys, "tokens in the cache")->delimiter(',')->check(program::whole_number(0, 1 << 20));
+  program::add_list(app, "--queries", f.queries, "new tokens", program::whole_number(1, 65536));
+  program::add_list(app, "--keys", f.keys, "tokens in the cache", program::whole_number(0, 1 << 20));
   app.add_option("--heads", f.n_heads, "heads")->check(program::whole_number(1, 1024))->capture_default_str();
   app.add_option("--cache-type", f.cache_type, "number format of the cache")->check(CLI::IsMember(program::cache_type_names()))->capture_default_str();
   app.add_option("-t,--threads", f.n_threads, "threads; 0: one for each fast core")->check(program::whole_number(0, mla::max_threads));

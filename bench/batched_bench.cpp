@@ -43,16 +43,16 @@ struct Cell {
 
 void declare(CLI::App& app, Flags& f) {
   program::add_model_flags(app, f.model, "tokens the cache holds; without it, as many as are needed", true);
-  const auto list = [&](const char* name, auto& values, const char* help) {
-    return app.add_option(name, values, help)->delimiter(',')->capture_default_str();
+  const auto list = [&](const char* name, auto& values, const char* help, const CLI::Validator& item) {
+    program::add_list(app, name, values, help, item);
   };
-  list("--n-prompt,--npp", f.prompts, "prompt tokens of a sequence")->check(program::whole_number(1, 1 << 24));
-  list("--n-gen,--ntg", f.generations, "tokens generated in each sequence; 0: none")->check(program::whole_number(0, 1 << 24));
-  list("--n-parallel,--npl", f.parallel, "sequences at once")->check(program::whole_number(1, 4096));
+  list("--n-prompt,--npp", f.prompts, "prompt tokens of a sequence", program::whole_number(1, 1 << 24));
+  list("--n-gen,--ntg", f.generations, "tokens generated in each sequence; 0: none", program::whole_number(0, 1 << 24));
+  list("--n-parallel,--npl", f.parallel, "sequences at once", program::whole_number(1, 4096));
   app.add_flag("--shared-prompt,--pps", f.shared_prompt, "one prompt for all sequences, computed once");
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each line, whose medians are shown")
       ->check(program::whole_number(1, 1000))->capture_default_str();
-  list("-o,--output", f.outputs, "formats to print: md, json")->check(CLI::IsMember({"md", "json"}));
+  list("-o,--output", f.outputs, "formats to print: md, json", CLI::IsMember({"md", "json"}));
 }
 
 std::vector<Cell> cells_of(const Flags& f) {

@@ -20,8 +20,8 @@ class GgufImage {
   /// shape: row width first; type: GGUF's number.
   void add_tensor(std::string_view name, std::span<const std::int64_t> shape, std::uint32_t type, std::size_t bytes);
 
-  /// Throws std::bad_alloc.
-  void allocate();
+  /// huge_pages: asks for them. Throws std::bad_alloc.
+  void allocate(bool huge_pages);
   std::size_t n_tensors() const noexcept { return places_.size(); }
   /// After allocate(): the bytes of the i-th tensor announced, and the whole file, which `memory` keeps.
   std::span<std::byte> tensor(std::size_t i) const noexcept;

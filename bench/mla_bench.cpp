@@ -49,35 +49,34 @@ void declare_model(CLI::App& app, Flags& f) {
 
 void declare(CLI::App& app, Flags& f) {
   const CLI::Validator tokens = program::whole_number(0, 1 << 24);
-  const auto list = [&](const char* name, auto& values, const char* help) {
-    return app.add_option(name, values, help)->delimiter(',')->capture_default_str();
+  const auto list = [&](const char* name, auto& values, const char* help, const CLI::Validator& item) {
+    program::add_list(app, name, values, help, item);
   };
   declare_model(app, f);
-  list("-p,--n-prompt", f.prompts, "prompt tokens; 0: none")->check(tokens);
-  list("-n,--n-gen", f.generations, "tokens generated one by one; 0: none")->check(tokens);
-  list("-d,--depth", f.depths, "tokens in the cache beforehand")->check(tokens);
-  list("--attention", f.attention, "attention modes")->check(CLI::IsMember(program::attention_names()));
+  list("-p,--n-prompt", f.prompts, "prompt tokens; 0: none", tokens);
+  list("-n,--n-gen", f.generations, "tokens generated one by one; 0: none", tokens);
+  list("-d,--depth", f.depths, "tokens in the cache beforehand", tokens);
+  list("--attention", f.attention, "attention modes", CLI::IsMember(program::attention_names()));
   const CLI::IsMember type(program::cache_type_names());
-  list("--cache-type", f.cache_types, "number formats of the KV cache")->check(type);
-  app.add_option("--cache-type-k", f.cache_types_k, "the same for keys (or latent rows) only")->delimiter(',')->check(type);
-  app.add_option("--cache-type-v", f.cache_types_v, "the same for values only (the latent cache has none)")->delimiter(',')->check(type);
-  list("-t,--threads", f.threads, "threads; 0: one for each fast core")->check(program::whole_number(0, mla::max_threads));
+  list("--cache-type", f.cache_types, "number formats of the KV cache", type);
+  list("--cache-type-k", f.cache_types_k, "the same for keys (or latent rows) only", type);
+  list("--cache-type-v", f.cache_types_v, "the same for values only (the latent cache has none)", type);
+  list("-t,--threads", f.threads, "threads; 0: one for each fast core", program::whole_number(0, mla::max_threads));
   app.add_option("--threads-batch,--tb", f.model.n_threads_batch, "threads that read prompts; 0: as many as generate")
       ->check(program::whole_number(0, mla::max_threads));
   app.add_option("--numa", f.model.numa, "threads and memory on machines with several memory nodes")
       ->check(CLI::IsMember(program::numa_names()))->capture_default_str();
   app.add_flag("--pin", f.model.pin, "bind each thread to a processor");
   program::add_deterministic_flag(app, f.model);
-  list("--ubatch-size,--ub", f.ubatches, "tokens computed at once")->check(program::whole_number(1, 65536));
-  list("-o,--output", f.outputs, "formats to print: md, json, csv")->check(CLI::IsMember({"md", "json", "csv"}));
+  list("--ubatch-size,--ub", f.ubatches, "tokens computed at once", program::whole_number(1, 65536));
+  list("-o,--output", f.outputs, "formats to print: md, json, csv", CLI::IsMember({"md", "json", "csv"}));
   app.add_option("-r,--repetitions", f.repetitions, "measurements of each cell, after one that does not count")
       ->check(program::whole_number(1, 1000))->capture_default_str();
   app.add_option("--fill", f.fill, "how the cache is filled to a depth: by computing, or with random rows, which is faster")
       ->check(CLI::IsMember({"computed", "random"}))->capture_default_str();
   app.add_flag("--ops", f.ops, "where the time went: time, bytes and multiplications of each operation, and the machine's limits");
   app.add_flag("--explain", f.explain, "which form of attention `auto` took for each ubatch, and what it went by");
-  app.add_option("--attention-rates", f.rates, "what `auto` goes by, instead of measuring it: the six numbers that --explain prints")->delimiter(',')->expected(6)
-      ->check(CLI::NonNegativeNumber);
+  list("--attention-rates", f.rates, "what `auto` goes by, instead of measuring it: the six numbers that --explain prints", CLI::NonNegativeNumber);
   auto* const sweep = app.add_flag("--sweep", f.sweep, "measure at depths in equal steps from 0 to the largest -d");
   app.add_option("--sweep-steps", f.sweep_steps, "how many steps")->check(program::whole_number(1, 1000))->capture_default_str()->needs(sweep);
   app.add_option("--svg", f.svg, "write a plot of the rates against depth, with the machine's limits")->check(program::file_name());
@@ -90,6 +89,8 @@ void complete(Flags& f) {
   if (f.ops && std::ranges::find(f.outputs, "csv") != f.outputs.end())
     throw CLI::ValidationError("--ops: operations are printed with -o md or json, not csv");
   if (f.explain && f.outputs != std::vector<std::string>{"md"}) throw CLI::ValidationError("--explain: it is printed with -o md only");
+  if (!f.rates.empty() && f.rates.size() != 6)
+    throw CLI::ValidationError(fmt::format("--attention-rates: {} numbers, and there are six of them", f.rates.size()));
   if (f.sweep) {
     const int deepest = std::ranges::max(f.depths);
     if (deepest < f.sweep_steps) throw CLI::ValidationError(fmt::format("--sweep: -d {} leaves no room for {} steps", deepest, f.sweep_steps));
@@ -104,7 +105,7 @@ std::shared_ptr<const mla::Model> load(const Flags& f) {
   if (f.synthetic.empty()) return program::load_model(f.model);
   bench::SyntheticSpec spec = bench::SyntheticSpec::parse(f.synthetic);
   spec.n_layers = f.n_layers, spec.n_dense = f.n_dense;
-  return bench::make_synthetic(spec, {.progress = program::progress()});
+  return bench::make_synthetic(spec, program::model_options(f.model));
 }
 
 std::string model_name(const Flags& f) {

@@ -8,13 +8,17 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <mla/error.hpp>
 
 #include "common/program.hpp"
+#include "format/native_layout.hpp"
 #include "gguf_image.hpp"
+#include "kernels/panels.hpp"
+#include "model/repack.hpp"
 #include "random_blocks.hpp"
 
 namespace bench {
@@ -68,21 +72,27 @@ void add_keys(GgufImage& image, const Preset& p) {
 // Announces the tensors of a model, then fills them.
 class Builder {
  public:
-  Builder(const Preset& preset, const WeightType& type) : p_(preset), type_(type), random_(1) {
+  /// `repacked`: weights that the loader would repack are made as it leaves them, so that there is no second copy.
+  Builder(const Preset& preset, const WeightType& type, bool repacked) : p_(preset), type_(type), repacked_(repacked), random_(1) {
     add_keys(image_, p_);
+    if (repacked_) {
+      image_.add(mla::format::layout_key, std::string_view(mla::format::layout_name));
+      image_.add(mla::format::layout_version_key, mla::format::layout_version);
+    }
     add_outer();
     for (int layer = 0; layer < p_.n_layers; ++layer) add_layer(layer);
   }
 
   std::size_t bytes() const noexcept { return total_bytes_; }
 
-  GgufImage build(const mla::ProgressCallback& progress) {
-    image_.allocate();
+  GgufImage build(const mla::ModelOptions& options) {
+    image_.allocate(options.huge_pages);
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      if (progress && !progress("random weights", i, tensors_.size()))
+      if (options.progress && !options.progress("random weights", i, tensors_.size()))
         throw mla::Error(mla::Status::aborted, "making the model was cancelled");
       fill(tensors_[i], image_.tensor(i), i);
     }
+    patterns_.clear();
     return std::move(image_);
   }
 
@@ -90,14 +100,16 @@ class Builder {
   struct Tensor {
     const WeightType* type;
     float deviation;  // 0: a norm, whose values are near 1
+    std::size_t panel_bytes;  // 0: its rows are one after another
   };
 
   void add(const std::string& name, std::vector<std::int64_t> shape, const WeightType& type, float deviation) {
     const std::int64_t n = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies());
-    image_.add_tensor(name, shape, type.number, type.bytes(n));
-    tensors_.push_back({&type, deviation});
+    const mla::format::TensorInfo info{.name = name, .shape = {shape.begin(), shape.end()}, .type = type.number, .bytes = type.bytes(n)};
+    const bool in_panels = repacked_ && mla::model::repacked_bytes(info) > 0;
+    image_.add_tensor(name, shape, in_panels ? mla::format::number_in_panels(type.number) : type.number, type.bytes(n));
+    tensors_.push_back({&type, deviation, in_panels ? mla::kernels::panel_rows * type.bytes(shape[0]) : 0});
     total_bytes_ += type.bytes(n);
-    largest_bytes_ = std::max(largest_bytes_, type.bytes(n));
   }
   // Values keep their size on the way through a matrix if its entries have a deviation of 1/sqrt(width).
   void matrix(const std::string& name, std::vector<std::int64_t> shape, const WeightType* type = nullptr) {
@@ -150,9 +162,10 @@ class Builder {
 
   void fill(const Tensor& tensor, std::span<std::byte> out, std::size_t index) {
     if (tensor.deviation == 0) return fill_norm(out);
-    const std::vector<std::byte>& pattern = pattern_of(tensor);
+    const std::vector<std::byte>& pattern = pattern_of(tensor, out.size());
     // Each tensor begins elsewhere in the pattern, so that no two are alike.
-    std::size_t from = index * 7919 * tensor.type->block_bytes % pattern.size();
+    const std::size_t step = tensor.panel_bytes > 0 ? tensor.panel_bytes : tensor.type->block_bytes;
+    std::size_t from = index * 7919 * step % pattern.size();
     for (std::size_t done = 0; done < out.size();) {
       const std::size_t n = std::min(out.size() - done, pattern.size() - from);
       std::memcpy(out.data() + done, pattern.data() + from, n);
@@ -168,22 +181,35 @@ class Builder {
     }
   }
 
-  const std::vector<std::byte>& pattern_of(const Tensor& tensor) {
-    std::vector<std::byte>& pattern = patterns_[{tensor.type->number, tensor.deviation}];
-    if (pattern.empty()) {
-      pattern.resize(std::min(pattern_bytes, largest_bytes_) / tensor.type->block_bytes * tensor.type->block_bytes);
-      fill_random_blocks(*tensor.type, tensor.deviation, random_, pattern);
-    }
+  const std::vector<std::byte>& pattern_of(const Tensor& tensor, std::size_t bytes) {
+    std::vector<std::byte>& pattern = patterns_[{tensor.type->number, tensor.deviation, tensor.panel_bytes}];
+    if (!pattern.empty()) return pattern;
+    const std::size_t unit = std::max(tensor.panel_bytes, tensor.type->block_bytes);
+    pattern.resize(std::max(std::min(pattern_bytes, bytes) / unit, std::size_t{1}) * unit);
+    fill_random_blocks(*tensor.type, tensor.deviation, random_, pattern);
+    if (tensor.panel_bytes > 0) put_in_panels(tensor, pattern);
     return pattern;
+  }
+
+  static void put_in_panels(const Tensor& tensor, std::span<std::byte> pattern) {
+    const std::size_t panel = tensor.panel_bytes, row = panel / mla::kernels::panel_rows;
+    const auto width = static_cast<std::int64_t>(row / tensor.type->block_bytes) * tensor.type->block_values;
+    std::vector<std::byte> rows(panel);
+    for (std::size_t at = 0; at < pattern.size(); at += panel) {
+      std::memcpy(rows.data(), pattern.data() + at, panel);
+      const auto type = static_cast<mla::quant::Type>(tensor.type->number);
+      mla::kernels::rows_to_panel({rows.data(), type, mla::kernels::panel_rows, width, row}, 0, pattern.data() + at);
+    }
   }
 
   const Preset& p_;
   const WeightType& type_;
+  const bool repacked_;
   const WeightType& f32_ = *find_weight_type("f32");
   GgufImage image_;
   std::vector<Tensor> tensors_;
-  std::size_t total_bytes_ = 0, largest_bytes_ = 0;
-  std::map<std::pair<std::uint32_t, float>, std::vector<std::byte>> patterns_;
+  std::size_t total_bytes_ = 0;
+  std::map<std::tuple<std::uint32_t, float, std::size_t>, std::vector<std::byte>> patterns_;
   std::mt19937_64 random_;
 };
 
@@ -219,11 +245,11 @@ std::shared_ptr<const mla::Model> make_synthetic(const SyntheticSpec& spec, cons
   if (spec.n_dense < 0) preset.n_dense = std::min(preset.n_dense, preset.n_layers);
   if (preset.n_dense > preset.n_layers)
     throw program::Failure(fmt::format("--dense-layers {}: the model has {} layers", preset.n_dense, preset.n_layers));
-  Builder builder(preset, *find_weight_type(spec.type));
+  Builder builder(preset, *find_weight_type(spec.type), options.repack != mla::RepackMode::never);
   if (const auto available = available_memory(); available && builder.bytes() > *available)
     throw program::Failure(fmt::format("--synthetic {}:{} takes {:.1f} GB and {:.1f} GB are available: use fewer --layers", spec.preset,
                                        spec.type, static_cast<double>(builder.bytes()) * 1e-9, static_cast<double>(*available) * 1e-9));
-  const GgufImage image = builder.build(options.progress);
+  const GgufImage image = builder.build(options);
   return mla::Model::load_memory(image.bytes(), image.memory(), options);
 }
 

@@ -81,7 +81,7 @@ std::string demo_model_path() {
 
 std::string model_path(const ModelFlags& flags) { return flags.model.empty() ? demo_model_path() : flags.model; }
 
-std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) {
+mla::ModelOptions model_options(const ModelFlags& flags) {
   mla::ModelOptions options;
   options.use_mmap = !flags.no_mmap;
   options.load_type = flags.load_type;
@@ -91,8 +91,10 @@ std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) {
   options.numa = mla::parse_numa(flags.numa);
   options.log = log(flags.verbose ? mla::LogLevel::debug : mla::LogLevel::warning);
   options.progress = progress();
-  return mla::Model::load(model_path(flags), options);
+  return options;
 }
+
+std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags) { return mla::Model::load(model_path(flags), model_options(flags)); }
 
 mla::ContextOptions context_options(const ModelFlags& flags, int n_ctx) {
   mla::ContextOptions options;

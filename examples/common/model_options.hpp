@@ -47,7 +47,9 @@ std::string demo_model_path();
 /// What -m names, or else the demo model.
 std::string model_path(const ModelFlags& flags);
 
-/// Loads the model, with progress on a terminal; warnings (with -v all messages) go to standard error.
+/// What the flags say; progress on a terminal, warnings (with -v all messages) to standard error.
+mla::ModelOptions model_options(const ModelFlags& flags);
+/// Loads the model with these options.
 std::shared_ptr<const mla::Model> load_model(const ModelFlags& flags);
 
 /// Options of a context with a cache of `n_ctx` rows; it stops after Ctrl-C.

@@ -172,6 +172,27 @@ CLI::Validator file_name() {
   return CLI::Validator([](std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); }, "FILE");
 }
 
+std::vector<std::string> split_lists(const std::vector<std::string>& lists) {
+  std::vector<std::string> items;
+  for (const std::string& list : lists)
+    for (std::size_t begin = 0, end = 0; end != list.npos; begin = end + 1) {
+      end = list.find(',', begin);
+      items.push_back(list.substr(begin, end - begin));
+    }
+  return items;
+}
+
+CLI::Validator each(const CLI::Validator& item) {
+  const auto check = [item](std::string& list) {
+    for (std::string& text : split_lists({list})) {
+      if (text.empty()) return fmt::format("'{}' has an item that is empty", list);
+      if (const std::string message = item(text); !message.empty()) return message;
+    }
+    return std::string();
+  };
+  return CLI::Validator(check, item.get_description());
+}
+
 bool interrupted() noexcept { return stop_signal != 0; }
 void forget_interrupt() noexcept { stop_signal = 0; }
 

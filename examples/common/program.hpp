@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <mla/host.hpp>
@@ -30,6 +31,20 @@ CLI::Validator part_size();                        ///< as of part_bytes()
 
 /// "2G" or "500M" of --split-max-size, in powers of 1,000 as the programs that people know count them; 0 if it is no such size.
 std::uint64_t part_bytes(const std::string& text);
+CLI::Validator each(const CLI::Validator& item);   ///< of a list with commas; an item that is empty is none
+
+/// The items of lists with commas.
+std::vector<std::string> split_lists(const std::vector<std::string>& lists);
+
+/// An option that takes a list with commas, or several. CLI11's own (delimiter()) passes over empty items.
+template <typename T>
+CLI::Option* add_list(CLI::App& app, const char* name, std::vector<T>& values, const char* help, const CLI::Validator& item) {
+  const auto read = [&values](const CLI::results_t& lists) {
+    return CLI::detail::lexical_conversion<std::vector<T>, std::vector<T>>(split_lists(lists), values);
+  };
+  const auto shown = [&values] { return values.empty() ? "" : CLI::detail::checked_to_string<std::vector<T>, std::vector<T>>(values); };
+  return app.add_option(name, read, help, true, shown)->expected(-1)->allow_extra_args(false)->check(each(item));
+}
 
 /// True once Ctrl-C was pressed (or SIGTERM came); run() installs the handler, a second Ctrl-C ends the process at once.
 bool interrupted() noexcept;

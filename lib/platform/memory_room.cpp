@@ -59,7 +59,8 @@ MemoryRoom memory_room(const KernelFiles& files) {
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    std::string controllers = ",";
+    controllers.append(line, first + 1, second - first - 1) += ',';
     std::string group = line.substr(second + 1);
     while (!group.empty() && group.back() == '/') group.pop_back();
     if (!group.empty() && group.front() != '/') continue;

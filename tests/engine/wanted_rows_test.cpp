@@ -1,5 +1,6 @@
 // The last layer leaves out rows that nothing is wanted of: those that are wanted, and the cache, must not show it.
 #include <mla/context.hpp>
+#include <mla/error.hpp>
 #include <vector>
 
 #include "catch.hpp"
@@ -51,7 +52,7 @@ TEST_CASE("logits and embeddings of some rows are those of all rows' batch, and 
       Batch batch = interleaved(tokens);
       none.decode(batch);
       CHECK_THROWS_AS(none.logits(), Error);
-      for (std::size_t i = 3; i < batch.tokens.size(); i += 11) batch.logits[i] = 1;  // in the second ubatch of 40 and on, not of each sequence
+      for (std::size_t i = 3; i < batch.tokens.size(); i += 11) batch.logits[i] = 1;
       for (std::size_t i = 5; i < batch.tokens.size(); i += 33) batch.keep_embedding[i] = 1;
       some.decode(batch);
       Batch whole = batch;

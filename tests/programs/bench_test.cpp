@@ -1,4 +1,5 @@
 // mla-bench and mla-batched-bench as a user meets them. Nothing here depends on how fast the machine is.
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -176,12 +177,28 @@ TEST_CASE("mla-bench --synthetic: models of every type and preset for tests, and
   }
 }
 
+TEST_CASE("mla-bench --synthetic: repacked weights take their size once") {
+  const Run run = run_program("mla-bench", {"--synthetic", "v2-lite:q4_k", "--layers", "1", "--dense-layers", "1", "-p", "1", "-n", "0", "-ub",
+                                            "1", "-r", "1"});
+  REQUIRE(run.status == 0);
+  const auto mib_after = [&](const char* words) { return std::stod(run.err.substr(run.err.find(words) + std::strlen(words))); };
+  const double peak = mib_after("resident memory at most "), weights = mib_after("of which weights ");
+  CHECK(weights > 300);
+  CHECK(peak < 1.6 * weights);  // a second copy of what is repacked would be 0.65 more
+}
+
 TEST_CASE("mla-bench: errors are one line") {
   const Folder folder;
   const auto refused = [](const Strings& arguments, const Strings& parts) { check_error("mla-bench", arguments, 2, parts); };
   refused({"-p", "x"}, {"-p", "'x'", "whole number"});
   refused({"-p", "-1"}, {"'-1'"});
   refused({"-d", "99999999999"}, {"99999999999"});
+  for (const char* list : {"1,", ",1", "1,,2", ",", ""}) {
+    for (const char* flag : {"-p", "-n", "-d", "-t"}) refused({flag, list}, {flag, std::string("'") + list + "'", "empty"});
+  }
+  refused({"--attention", "auto,"}, {"--attention", "'auto,'", "empty"});
+  refused({"--cache-type-k", "f16,,q8_0"}, {"--cache-type-k", "empty"});
+  refused({"--attention-rates", "1,2,3,4,5"}, {"--attention-rates", "5 numbers", "six"});
   refused({"-t", "5000"}, {"5000"});
   refused({"-ub", "0"}, {"'0'", "1 to 65536"});
   refused({"-r", "0"}, {"'0'", "1 to 1000"});
@@ -253,6 +270,7 @@ TEST_CASE("mla-batched-bench: errors are one line") {
   refused({"-npp", "0"}, {"'0'"});
   refused({"-ntg", "x"}, {"'x'"});
   refused({"-npl", "0"}, {"'0'", "1 to 4096"});
+  refused({"-npl", "1,"}, {"--n-parallel", "'1,'", "empty"});
   refused({"-r", "0"}, {"'0'"});
   refused({"-o", "csv"}, {"csv"});
   refused({"-nonsense"}, {"-nonsense"});

@@ -101,7 +101,7 @@ TEST_CASE("vocabularies that can't be are refused", "[tokenizer]") {
   check_refused(Status::unsupported, "of kind 77", [](D& d) { d.kinds[9] = static_cast<TokenKind>(77); });
   check_refused(Status::bad_file, "7 and 9 are the same", [](D& d) { d.tokens[9] = d.tokens[7]; });
   check_refused(Status::unsupported, "no token for the byte 0x21", [](D& d) { d.tokens[0] = "<>"; });
-  check_refused(Status::bad_file, "merges", [](D& d) { d.merges[5] = "a"; });
+  check_refused(Status::bad_file, "merges", [](D& d) { d.merges[5] = std::string("a"); });
   check_refused(Status::bad_file, "entry 5 of tokenizer.ggml.merges", [](D& d) { d.merges[5] = "a "; });
   check_refused(Status::bad_file, "names \"?\"", [](D& d) { d.merges[5] = "a \xFF"; });  // no byte that a terminal may trip over
   check_refused(Status::bad_file, "tokenizer.ggml.bos_token_id is 99999", [](D& d) { d.bos = 99'999; });

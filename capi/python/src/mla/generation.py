@@ -72,7 +72,7 @@ class Generation(Iterator[str], AsyncIterator[str]):
         self._keep = sampler.handle, self._stream.handle
         self._step = _abi.mla_step(struct_size=sizeof(_abi.mla_step), sampler=sampler.handle.pointer, stream=self._stream.handle.pointer)
         self._step_argument = byref(self._step)
-        self._text_address = c_void_p.from_buffer(self._step, _abi.mla_step.text.offset)
+        self._text_address = c_void_p.from_buffer(self._step, getattr(_abi.mla_step, "text").offset)  # the field, not its value
         self._pieces: List[str] = []
         self._stopped = False  # by an exception, in the middle of a step
         self.tokens: List[int] = []
