@@ -211,7 +211,7 @@ class Conversion {
   }
 
   struct Scratch {
-    std::vector<float> values;
+    std::vector<float> values, weights;
     std::vector<std::byte> stored, encoded;
   };
 
@@ -230,9 +230,11 @@ class Conversion {
       scratch.encoded.resize(static_cast<std::size_t>(n) * row_bytes);
       rows = scratch.encoded.data();
     }
-    for (std::int64_t r = 0; r < n; ++r)
-      quant::encode(type, scratch.values.data() + r * cols, weights_of_row(first + r), rows + static_cast<std::size_t>(r) * row_bytes,
-                    cols);
+    for (std::int64_t r = 0; r < n; ++r) {
+      const std::span row(scratch.values.data() + r * cols, static_cast<std::size_t>(cols));
+      const float* weights = quant::value_weights(type, row, weights_of_row(first + r), scratch.weights);
+      quant::encode(type, row.data(), weights, rows + static_cast<std::size_t>(r) * row_bytes, cols);
+    }
     if (job.to.in_panels) kernels::rows_to_panel({rows, type, panel_rows, cols, row_bytes}, 0, out);
   }
 

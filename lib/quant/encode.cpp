@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "platform/fail.hpp"
@@ -46,6 +48,22 @@ void level_weights(std::span<float> weights) noexcept {
   constexpr float least = 1e-5f;
   const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / static_cast<double>(std::max<std::size_t>(weights.size(), 1));
   for (float& weight : weights) weight = mean > 0 ? std::max(static_cast<float>(weight / mean), least) : 1.0f;
+}
+
+const float* value_weights(Type type, std::span<const float> values, const float* importances, std::vector<float>& scratch) {
+  if (type != Type::q2_k || importances == nullptr) return importances;
+  const std::span columns(importances, values.size());
+  if (std::ranges::adjacent_find(columns, std::ranges::not_equal_to()) == columns.end()) return importances;
+  constexpr std::size_t block = 256;
+  scratch.assign(columns.begin(), columns.end());
+  for (std::size_t begin = 0; begin < values.size(); begin += block) {
+    const auto square = [&](std::size_t i) { return static_cast<double>(values[i]) * values[i]; };  // a float's may not fit a float
+    double squares = 0;
+    for (std::size_t i = begin; i < begin + block; ++i) squares += square(i);
+    const double per_mean = squares > 0 ? block / squares : 0;
+    for (std::size_t i = begin; i < begin + block; ++i) scratch[i] *= static_cast<float>(std::sqrt(1 + square(i) * per_mean));
+  }
+  return scratch.data();
 }
 
 }  // namespace mla::quant

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "platform/cpu.hpp"
 #include "quant/types.hpp"
@@ -25,5 +26,10 @@ void encode_on(platform::Isa isa, Type type, const float* in, const float* weigh
 
 /// Measured importances, not negative, scaled to a mean of 1; none is left so small that a block of them would carry no weight.
 void level_weights(std::span<float> weights) noexcept;
+
+/// What to give encode() to weigh the values of a row [n], n a multiple of 256, of a model by its columns' `importances` [n]: these for most
+/// types. For Q2_K times √(1 + value² / mean square of its 256), written to `scratch`: with four values to choose from, the least weighted
+/// error alone sacrifices the few large values that a model needs (docs/quantisation.md). Equal importances stay equal.
+const float* value_weights(Type type, std::span<const float> values, const float* importances, std::vector<float>& scratch);
 
 }  // namespace mla::quant

@@ -221,6 +221,23 @@ TEST_CASE("columns of little weight may err, those of much don't", "[encode]") {
   }
 }
 
+TEST_CASE("Q2_K weighs large values more, where columns have importances", "[encode]") {
+  std::vector<float> values(512, 1.0f), columns(512, 0.5f), scratch;
+  values[300] = -15.0f;  // a mean square of 480 / 256 = 1.875
+  for (std::size_t i = 0; i < columns.size(); i += 2) columns[i] = 1.5f;
+  CHECK(value_weights(Type::q2_k, values, nullptr, scratch) == nullptr);
+  CHECK(value_weights(Type::q4_k, values, columns.data(), scratch) == columns.data());
+  const float* weights = value_weights(Type::q2_k, values, columns.data(), scratch);
+  CHECK(weights[1] == Approx(0.5 * std::sqrt(2)));
+  CHECK(weights[298] == Approx(1.5 * std::sqrt(1 + 1 / 1.875)));
+  CHECK(weights[300] == Approx(1.5 * 11));
+  for (float& value : values) value *= 2e37f;  // squares beyond a float
+  CHECK(value_weights(Type::q2_k, values, columns.data(), scratch)[300] == Approx(1.5 * 11));
+  CHECK(value_weights(Type::q2_k, std::vector<float>(512, 0.0f), columns.data(), scratch)[300] == 1.5f);
+  const std::vector<float> equal(512, 1.0f);
+  CHECK(value_weights(Type::q2_k, values, equal.data(), scratch) == equal.data());
+}
+
 TEST_CASE("importances are scaled to a mean of 1 and none is lost", "[encode]") {
   std::vector<float> weights{0, 2e-20f, 6e-20f, 0};
   level_weights(weights);
