@@ -46,6 +46,8 @@ void set_left(const Part& part, std::int64_t at, int n, std::int64_t step, Round
   round_rows(n, step, part.width, part.ints + at * part.k, part.k, part.scale + at, round);
 }
 
+Left own_left(const Part& part, std::int64_t at) noexcept { return {part.ints + at * part.k, part.k}; }
+
 // The right side: rows from `at` on become a panel of columns.
 template <typename Round>
 void set_right(const Part& part, std::int64_t at, int n, std::int16_t* stage, std::int64_t stride, Round&& round) {
@@ -71,13 +73,16 @@ float take_q16_row(const std::byte* x, std::int64_t n, std::int16_t* out) noexce
   return scale;
 }
 
+// Of rows that may be in different pages: pointers into those can't be subtracted, addresses can.
+std::intptr_t bytes_between(const void* a, const void* b) noexcept { return reinterpret_cast<std::intptr_t>(b) - reinterpret_cast<std::intptr_t>(a); }
+
 // A step's worth of q16_row rows that lie in the cache as a product wants them: in whole vectors, one after another.
 std::optional<Left> stored_left(const StoredRows& x, int n) noexcept {
   if (x.part->type != CacheType::q16_row || x.width != x.part->group || x.width % int16_columns != 0 || n != key_step) return {};
-  const std::ptrdiff_t stride = x.rows[1] - x.rows[0];
+  const std::intptr_t stride = bytes_between(x.rows[0], x.rows[1]);
   for (int i = 2; i < n; ++i)
-    if (x.rows[i] - x.rows[i - 1] != stride) return {};
-  return Left{reinterpret_cast<const std::int16_t*>(x.rows[0] + x.part->offset + x.part->bytes(x.first)), stride / std::ptrdiff_t{sizeof(std::int16_t)}};
+    if (bytes_between(x.rows[i - 1], x.rows[i]) != stride) return {};
+  return Left{reinterpret_cast<const std::int16_t*>(x.rows[0] + x.part->offset + x.part->bytes(x.first)), stride / std::intptr_t{sizeof(std::int16_t)}};
 }
 
 void read_scales(const Left& rows, int width, int n, float* scale) noexcept {
@@ -155,7 +160,7 @@ std::int64_t Tile::value_panel() const noexcept { return (n_ + panel_gap) * int1
 void Tile::set_first(int at, int n, const float* x, std::int64_t ldx) {
   const Part& part = keys_[0];
   set_left(part, at, n, key_step, round_floats(x, ldx, part.width));
-  left_[0][static_cast<std::size_t>(at / key_step)] = {part.ints + at * part.k, part.k};
+  left_[0][static_cast<std::size_t>(at / key_step)] = own_left(part, at);
 }
 
 void Tile::set_first(int at, int n, const StoredRows& x) {
@@ -172,7 +177,7 @@ Left Tile::set_key(int i, int at, int n, const StoredRows& x) {
     rows = *stored;
     read_scales(rows, part.width, n, part.scale + at);
   } else {
-    rows = {part.ints + at * part.k, part.k};
+    rows = own_left(part, at);
     set_left(part, at, n, key_step, round_stored(x, row_));
   }
   return rows;
@@ -205,7 +210,7 @@ int Tile::steps_together(int part, int step, int n_steps) const noexcept {
   int n = 1;
   for (; step + n < n_steps; ++n) {
     const Left &before = left[static_cast<std::size_t>(step + n - 1)], &next = left[static_cast<std::size_t>(step + n)];
-    if (next.stride != before.stride || next.ints != before.ints + key_step * before.stride) break;
+    if (next.stride != before.stride || bytes_between(before.ints, next.ints) != key_step * before.stride * std::intptr_t{sizeof *next.ints}) break;
   }
   return n;
 }
