@@ -20,9 +20,8 @@ constexpr int default_window = 512;
 
 constexpr const char* description =
     "Measures how strongly each column of a model's weight matrices is driven by a text (-f), for mla-quantize --imatrix. The text is cut "
-    "into\n"
-    "windows of -c tokens. Experts, and the heads of k_b and v_b, are measured apart.\n\n"
-    "In the default attention mode, deepseek-mla, there are entries for kv_b, k_b and v_b alike; in the others v_b's may be missing, and\n"
+    "into windows of -c tokens. Experts, and the heads of k_b and v_b, are measured apart.\n\n"
+    "In the default attention mode, deepseek-mla, there are entries for kv_b, k_b and v_b alike; in the others v_b's may be missing, and "
     "--derive-mla then makes it from kv_b's.\n\n"
     "Without -f: adds up the files of --in-file, completes them (--derive-mla, which needs -m), or writes them in the other format.";
 

@@ -60,14 +60,8 @@ TEST_CASE("importance matrices are written as others write them", "[imatrix]") {
   const Imatrix measured = read_imatrix(golden + "measured.gguf");
   write_imatrix_dat(folder / "m.dat", measured);
   CHECK(read_bytes(folder / "m.dat") == read_bytes(golden + "measured.dat"));
-  write_imatrix_gguf("imatrix_from_libmla.gguf", measured);  // stays for make_golden.py --check
-  const Imatrix again = read_imatrix("imatrix_from_libmla.gguf");
-  check_weights(again);
-  for (const ImatrixEntry& entry : measured.entries) {
-    REQUIRE(again.find(entry.name) != nullptr);
-    CHECK(again.find(entry.name)->sums == entry.sums);
-    CHECK(again.find(entry.name)->counts == entry.counts);
-  }
+  write_imatrix_gguf(folder / "m.gguf", measured);
+  CHECK(read_bytes(folder / "m.gguf") == read_bytes(golden + "measured.gguf"));
 }
 
 TEST_CASE("an old file without a tail, and columns that are all zero", "[imatrix]") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include "demo_variant.hpp"
 #include "refusal.hpp"
@@ -15,7 +16,7 @@ using quant::Type;
 
 namespace {
 
-const FileDiff::Tensor& tensor(const FileDiff& diff, const std::string& name) {
+const FileDiff::Tensor& tensor(const FileDiff& diff, std::string_view name) {
   const auto found = std::ranges::find(diff.tensors, name, &FileDiff::Tensor::name);
   REQUIRE(found != diff.tensors.end());
   return *found;

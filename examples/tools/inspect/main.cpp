@@ -79,9 +79,8 @@ bool show_difference(const Flags& flags) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Shows a GGUF file's metadata, tensors and sizes, the bytes that its KV cache takes in each attention mode, and what memory it takes "
-      "to run\n"
-      "it here; or how two files differ.",
+      "Shows a GGUF file's metadata, tensors and sizes, the bytes that its KV cache takes in each attention mode, and what memory it "
+      "takes to run it here; or how two files differ.",
       "mla-inspect");
   Flags flags;
   declare(app, flags);

@@ -7,16 +7,15 @@ namespace {
 namespace perplexity = program::perplexity;
 
 constexpr const char* description =
-    "Perplexity of a text (-f); how far a model's predictions are from another's (--kl-divergence); how often it finds the right ending\n"
+    "Perplexity of a text (-f); how far a model's predictions are from another's (--kl-divergence); how often it finds the right ending "
     "(--hellaswag); or the logits of given tokens (--tokens, --logits-out).\n\n"
     "Perplexity: the text, encoded once with the model's bos token in front, is cut into windows of -c tokens that do not overlap; what "
-    "is\n"
-    "left over at the end is not used. Each window starts from an empty cache, its first token replaced by bos if the model uses one. Its\n"
-    "first half is context only; the tokens after position c/2 are scored. The result is exp(mean negative log-likelihood), with its\n"
+    "is left over at the end is not used. Each window starts from an empty cache, its first token replaced by bos if the model uses one. "
+    "Its first half is context only; the tokens after position c/2 are scored. The result is exp(mean negative log-likelihood), with its "
     "standard error: the figure that llama-perplexity prints for the same -c.\n\n"
     "Divergence: first the better model, with -f and --kl-divergence-base FILE, which also writes its log-probabilities there (16 bits "
-    "each:\n"
-    "c/2 times the vocabulary for each window; llama-perplexity's format). Then the other, with --kl-divergence-base FILE --kl-divergence.";
+    "each: c/2 times the vocabulary for each window; llama-perplexity's format). Then the other, with --kl-divergence-base FILE "
+    "--kl-divergence.";
 
 void declare(CLI::App& app, perplexity::Flags& f) {
   program::add_model_flags(app, f.model, "tokens of a window, default " + std::to_string(perplexity::default_window) +
