@@ -41,8 +41,18 @@ in_root() {
   unshare --mount sh -c 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /bin/sh -euc "$1"' "$1" "$2"
 }
 
-# copy_tree FOLDER: the sources, without what was built.
+# copy_tree FOLDER: the sources, without what was built. A file that hasn't changed keeps its time and others get that of now, whatever they
+# have here: a build in FOLDER/build goes on from what it made of the last copy.
 copy_tree() {
-  mkdir -p "$1"
-  tar -C "$root_of_tree" --exclude='./build*' --exclude=./.git --exclude=./capi/rust/target --exclude=__pycache__ -cf - . | tar -C "$1" --no-same-owner -xf -
+  copy=$1 new=$1.new
+  rm -rf "$new"
+  mkdir -p "$copy" "$new"
+  tar -C "$root_of_tree" --exclude='./build*' --exclude=./.git --exclude=./capi/rust/target --exclude=__pycache__ -cf - . |
+    tar -C "$new" --no-same-owner -mxf -
+  (cd "$new" && find . -type f) | while read -r file; do
+    if cmp -s "$new/$file" "$copy/$file"; then touch -r "$copy/$file" "$new/$file"; fi
+  done
+  find "$copy" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
+  find "$new" -mindepth 1 -maxdepth 1 -exec mv -t "$copy" {} +
+  rmdir "$new"
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -143,6 +144,8 @@ void HttpServer::check_key(const httplib::Request& request) const {
 
 void HttpServer::answer(Request request, const char* id_prefix, MakeReply make_reply, httplib::Response& response) {
   const std::string id = fmt::format("{}-{:08x}{:x}", id_prefix, run_id_, n_requests_++);
+  ++n_answers_;
+  const std::shared_ptr<void> counted(nullptr, [this](void*) { --n_answers_; });
   const auto stream = scheduler_.new_stream();
   std::vector<Job> jobs = request.jobs;
   for (Job& job : jobs) job.out = stream;
@@ -156,7 +159,7 @@ void HttpServer::answer(Request request, const char* id_prefix, MakeReply make_r
   const auto exchange = std::make_shared<Exchange>(stream, make_reply(std::move(context), std::move(request)), as_events);
   response.set_header("Cache-Control", "no-store");
   response.set_chunked_content_provider(exchange->content_type(),
-                                        [exchange](std::size_t, httplib::DataSink& sink) { return exchange->pump(sink); });
+                                        [exchange, counted](std::size_t, httplib::DataSink& sink) { return exchange->pump(sink); });
 }
 
 void HttpServer::models(httplib::Response& response) const {
@@ -203,5 +206,9 @@ int HttpServer::bind() {
 }
 
 void HttpServer::serve() { server_.listen_after_bind(); }
+
+void HttpServer::drain(std::chrono::steady_clock::time_point end) const {
+  while (n_answers_ > 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
 
 }  // namespace server

@@ -1,6 +1,7 @@
 // The HTTP side: routes, keys, limits.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <set>
 #include <string>
@@ -32,6 +33,9 @@ class HttpServer {
   int bind();
   /// Serves until stop(), which another thread calls.
   void serve();
+  /// Waits until every answer that is made has gone to its client, until `end` at most.
+  void drain(std::chrono::steady_clock::time_point end) const;
+  /// Breaks the connections that are left.
   void stop() { server_.stop(); }
 
  private:
@@ -57,6 +61,7 @@ class HttpServer {
   const std::int64_t started_;
   const std::uint64_t run_id_;
   std::atomic<std::uint64_t> n_requests_{0};
+  std::atomic<int> n_answers_{0};  // that are made or on their way
   std::set<std::string> paths_;  // that are counted apart
   httplib::Server server_;
 };

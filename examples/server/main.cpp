@@ -1,4 +1,6 @@
 // mla-server: answers over HTTP, in OpenAI's form.
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <thread>
 #ifdef __GLIBC__
@@ -98,7 +100,10 @@ void run(Flags& flags) {
                              flags.scheduler.n_slots, flags.scheduler.n_ctx));
   std::thread listener([&] { http.serve(); });
   while (!program::interrupted()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  scheduler.drain(std::chrono::seconds(flags.grace));  // a second signal ends the process
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::seconds(flags.grace);  // a second signal ends the process
+  scheduler.drain(std::chrono::seconds(flags.grace));
+  http.drain(std::max(end, Clock::now() + std::chrono::seconds(1)));  // whoever was given up can still be told
   http.stop();
   listener.join();
   program::forget_interrupt();

@@ -67,7 +67,7 @@ std::string recognise_pre_tokenizer(const Node& node) {
   std::vector<std::string> published;
   for (std::size_t i = 0; i < steps.array_size(); ++i) {
     const Node step = steps.at(i);
-    const std::string& type = step["type"].string();
+    const std::string type = step["type"].string();
     if (type == "Split" && step["behavior"].string() == "Isolated" && !step["invert"].boolean(false) &&
         !step["pattern"]["Regex"].is_null()) {
       published.push_back(step["pattern"]["Regex"].string());
@@ -106,7 +106,7 @@ void set_token(TokenizerData& data, Token id, const std::string& text, TokenKind
 }
 
 void read_model(const Node& model, TokenizerData& data) {
-  if (const std::string& type = model["type"].string(); type != "BPE")
+  if (const std::string type = model["type"].string(); type != "BPE")
     model["type"].refuse(Status::unsupported, "\"{}\"; this version knows BPE", type);
   for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback",
                           "ignore_merges"})
@@ -137,7 +137,7 @@ void read_added_tokens(const Node& added, TokenizerData& data) {
   for (std::size_t i = 0; i < added.array_size(); ++i) {
     const Node entry = added.at(i);
     for (const char* key : {"single_word", "lstrip", "rstrip"}) expect_unset(entry[key]);
-    const std::string& text = entry["content"].string();
+    const std::string text = entry["content"].string();
     const bool control = entry["special"].boolean(false) || looks_like_control(text);
     set_token(data, token_id(entry["id"]), text, control ? TokenKind::control : TokenKind::user_defined, entry);
   }
@@ -198,7 +198,7 @@ TokenizerData read_tiktoken_folder(const std::string& folder, int n_vocab) {
 /// "bos_token" and the like: a string, an object with "content", or null.
 Token configured_token(const Node& node, const TokenizerData& data) {
   if (node.is_null()) return -1;
-  const std::string& text = node.json->is_object() ? node["content"].string() : node.string();
+  const std::string text = node.json->is_object() ? node["content"].string() : node.string();
   for (std::size_t i = data.tokens.size(); i-- > 0;)  // added tokens are at the end
     if (data.tokens[i] == text && data.kinds[i] != TokenKind::unused) return static_cast<Token>(i);
   node.refuse(Status::bad_file, "\"{}\" is not a token", text);

@@ -65,8 +65,8 @@ TEST_CASE("a split file of the gguf package, whichever part is named") {
 }
 
 TEST_CASE("the writer's file is the one that the gguf package has read") {
-  const std::string path = "from_libmla.gguf";  // stays in the build folder, for make_golden.py --check
-  std::filesystem::remove(path);
+  const ScratchFolder folder;
+  const std::string path = folder / "from_libmla.gguf";
   {
     format::GgufWriter writer(path);
     writer.add_string("general.architecture", "deepseek2");
@@ -97,7 +97,11 @@ TEST_CASE("the writer's file is the one that the gguf package has read") {
     CHECK_FALSE(std::filesystem::exists(path));
     writer.finish();
   }
-  CHECK(read_bytes(path) == read_bytes(golden + "from_libmla.gguf"));
+  const std::string bytes = read_bytes(path);
+  if (bytes != read_bytes(golden + "from_libmla.gguf")) {
+    write_bytes("from_libmla.gguf", bytes);
+    FAIL_CHECK("the writer's bytes have changed: make_golden.py --check " << std::filesystem::absolute("from_libmla.gguf"));
+  }
   CHECK(listing(GgufFile::open(path, {})) == read_bytes(golden + "from_libmla.txt"));
 }
 

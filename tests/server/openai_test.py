@@ -215,6 +215,20 @@ class Hostile(unittest.TestCase):
                 self.assertIn(b"[DONE]", data[-200:])  # what was in work got its end
                 connection.close()
 
+    def test_shutdown_waits_for_a_slow_reader(self):
+        with Server("--grace", "60") as server:
+            body = json.dumps({"prompt": "And", "max_tokens": 3000, "stream": True, "ignore_eos": True, "logprobs": 20})
+            connection = server.post("/v1/completions", body, "Connection: close\r\n", receive_buffer=4096)
+            self.assertEqual(status_of(connection), 200)
+            server.process.send_signal(signal.SIGTERM)
+            data = b""
+            while part := connection.recv(65536):  # more than the buffers on the way hold: the answer is made long before it is read
+                data = (data + part)[-200:]
+                time.sleep(0.005)
+            self.assertIn(b"[DONE]", data)
+            self.assertEqual(server.process.wait(timeout=60), 0)
+            connection.close()
+
 
 class Restart(unittest.TestCase):
     def test_a_long_chat_outlives_kill_9(self):

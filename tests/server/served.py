@@ -37,14 +37,19 @@ class Server:
         with open(f"/proc/{self.process.pid}/status") as status:
             return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
 
-    def connect(self):
-        return socket.create_connection((self.host, self.port), timeout=600)
+    def connect(self, receive_buffer=0):
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection.settimeout(600)
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.connect((self.host, self.port))
+        return connection
 
-    def post(self, path, body, headers=""):
+    def post(self, path, body, headers="", receive_buffer=0):
         """A connection on which the request was sent."""
         data = body if isinstance(body, bytes) else body.encode()
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n{headers}\r\n"
-        connection = self.connect()
+        connection = self.connect(receive_buffer)
         connection.sendall(head.encode() + data)
         return connection
 

@@ -4,8 +4,8 @@
 Made with gguf 0.19.0 and numpy 2.4.6:
   make_golden.py           writes types.gguf, aligned.gguf and split-0000N-of-00003.gguf, and a listing of what the
                            package reads in each
-  make_golden.py --check build/tests/format/from_libmla.gguf
-                           takes the file that test_format wrote with libmla's writer as from_libmla.gguf, and writes from_libmla.txt
+  make_golden.py --check from_libmla.gguf
+                           takes the file that test_format left, because libmla's writer had changed, and writes from_libmla.txt
 
 A listing has a line for each metadata key and each tensor. Floats stand as the bits of a double, data as 64-bit FNV-1a.
 """
