@@ -12,6 +12,10 @@ using namespace mla::capi;
 
 namespace {
 
+mla::AttentionRates translate(const mla_attention_rates& r) {
+  return {r.expanded_start, r.expanded_pair, r.expanded_key, r.absorbed_start, r.absorbed_pair, r.absorbed_query};
+}
+
 mla::ContextOptions translate(const mla_context_options& given) {
   mla::ContextOptions options;
   options.attention = static_cast<mla::AttentionMode>(enum_value(given.attention, MLA_ATTENTION_DEEPSEEK_MLA, "attention"));
@@ -23,6 +27,7 @@ mla::ContextOptions translate(const mla_context_options& given) {
   options.n_threads_batch = given.n_threads_batch;
   options.pin_threads = given.pin_threads != 0;
   options.deterministic = given.deterministic != 0;
+  if (given.attention_rates != nullptr) options.attention_rates = translate(read_struct(given.attention_rates, "mla_attention_rates"));
   if (given.cache != nullptr) options.cache = given.cache->cache;
   options.thread_pool = adapt(given.thread_pool);
   options.allocator = adapt(given.allocator);
@@ -115,6 +120,13 @@ mla_status mla_context_memory_need(mla_memory_need* need, const char* path, cons
 
 uint64_t mla_context_bytes(const mla_context* context) {
   return property<uint64_t>(__func__, 0, [&] { return not_null(context, "context").context->bytes(); });
+}
+
+mla_status mla_context_attention_rates(mla_attention_rates* rates, const mla_context* context) {
+  return guarded(__func__, [&] {
+    const mla::AttentionRates r = at_rest(context).attention_rates().value_or(mla::AttentionRates{});
+    write_struct(rates, {sizeof(mla_attention_rates), r.expanded_start, r.expanded_pair, r.expanded_key, r.absorbed_start, r.absorbed_pair, r.absorbed_query}, "rates");
+  });
 }
 
 mla_status mla_context_decode(mla_context* context, const mla_batch* batch) {

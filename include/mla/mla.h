@@ -353,6 +353,19 @@ MLA_API int32_t mla_kv_cache_seq_len(const mla_kv_cache *cache, mla_sequence_id 
 MLA_API mla_position mla_kv_cache_seq_pos_min(const mla_kv_cache *cache, mla_sequence_id seq);
 MLA_API mla_position mla_kv_cache_seq_pos_max(const mla_kv_cache *cache, mla_sequence_id seq);
 
+/* What MLA_ATTENTION_AUTO chooses by: nanoseconds that attention takes for all heads of one layer, on the threads that read prompts
+ * (docs/attention.md). They come from mla_context_attention_rates(), or from `mla-bench --explain`. */
+typedef struct mla_attention_rates {
+  size_t struct_size;
+  double expanded_start; /* whatever the number of tokens */
+  double expanded_pair;  /* a new token meets a key, expanded form */
+  double expanded_key;   /* key and value of every head are made from a latent row */
+  double absorbed_start; /* whatever the number of tokens */
+  double absorbed_pair;  /* a new token meets a latent row, absorbed form */
+  double absorbed_query; /* a new token's queries are taken into latent space, and what they find out of it */
+} mla_attention_rates;
+#define MLA_ATTENTION_RATES_INIT {sizeof(mla_attention_rates), 0, 0, 0, 0, 0, 0}
+
 /* ---- Context: runs batches of tokens through a model ------------------------------------------------------------- */
 
 typedef struct mla_context_options {
@@ -373,10 +386,13 @@ typedef struct mla_context_options {
   /* Nonzero: logits are the same to the last bit whatever the number of threads, the length of batches and ubatches, the sequences beside, and
    * what was in the cache already; on the same processor, with the same library. Prompts take longer: docs/attention.md. */
   int32_t deterministic;
+  /* Copied. NULL: measured when a batch first asks for a choice, once for a model, row type and number of threads. With given rates the choice,
+   * and with it every bit of the logits, is the same in every process. All 0: always the expanded form for several tokens. */
+  const mla_attention_rates *attention_rates;
 } mla_context_options;
 #define MLA_CONTEXT_OPTIONS_INIT                                                                                      \
   {sizeof(mla_context_options), MLA_ATTENTION_AUTO, 0, 0, MLA_CACHE_TYPE_DEFAULT, MLA_CACHE_TYPE_DEFAULT, 0, NULL, \
-   NULL, NULL, NULL, NULL, 0, 0, 0}
+   NULL, NULL, NULL, NULL, 0, 0, 0, NULL}
 
 /* The tokens of one mla_context_decode(). Rows of one sequence must come in rising position. */
 typedef struct mla_batch {
@@ -415,6 +431,10 @@ typedef struct mla_memory_need {
 MLA_API mla_status mla_context_memory_need(mla_memory_need *need, const char *path, const mla_context_options *options);
 /* Memory that the context holds now: activations, scratch of its threads, logits and embeddings, not its cache's. 0 for NULL. */
 MLA_API uint64_t mla_context_bytes(const mla_context *context);
+
+/* Fills `rates` up to its struct_size: what was given, or was measured for this context or another on the same model. All 0 as long as no batch
+ * of several tokens of one sequence has asked for a choice, and in the other modes. */
+MLA_API mla_status mla_context_attention_rates(mla_attention_rates *rates, const mla_context *context);
 
 /* Adds the batch to the cache and computes the logits it asks for. Fails with MLA_INVALID_ARGUMENT, _CACHE_FULL,
  * _ABORTED, _OUT_OF_MEMORY; the cache is then as it was before the call, and there are no logits. */

@@ -193,6 +193,9 @@ void refuse_context_calls(const demo::Model& model, mla_context* context) {
   REFUSED(mla_context_op_timings(nullptr, &n, context));
   REFUSED(mla_context_op_timings(&timings, nullptr, context));
   REFUSED(mla_context_op_timings(&timings, &n, nullptr));
+  mla_attention_rates rates = MLA_ATTENTION_RATES_INIT;
+  REFUSED(mla_context_attention_rates(nullptr, context));
+  REFUSED(mla_context_attention_rates(&rates, nullptr));
   PROPERTY(mla_context_bytes(nullptr), 0u);
   PROPERTY(mla_context_cache(nullptr), nullptr);
   PROPERTY(mla_context_n_threads(nullptr), -1);

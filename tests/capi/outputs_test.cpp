@@ -118,6 +118,38 @@ TEST_CASE("the memory that was foretold is the memory that is held") {
   CHECK(std::string(need.limit) != "");
 }
 
+TEST_CASE("rates decide which form of attention auto takes, and can be had") {
+  const demo::Model model = demo::load();
+  const auto tokens = demo::some_tokens(model, 40);
+  const auto logits_of = [&](mla_attention_mode mode, const mla_attention_rates* rates, mla_attention_rates* found = nullptr) {
+    mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
+    options.attention = mode, options.n_threads = 2, options.attention_rates = rates;
+    const demo::Context context = demo::make_context(model, &options);
+    const mla_batch batch = demo::batch_of(tokens);
+    demo::ok(mla_context_decode(context.get(), &batch));
+    if (found != nullptr) demo::ok(mla_context_attention_rates(found, context.get()));
+    return demo::logits(model, context);
+  };
+  mla_attention_rates absorbed = MLA_ATTENTION_RATES_INIT, expanded = absorbed, found = absorbed;
+  absorbed.expanded_pair = 2, absorbed.absorbed_pair = 1;
+  expanded.expanded_pair = 1, expanded.absorbed_pair = 2;
+  const auto always_absorbed = logits_of(MLA_ATTENTION_DEEPSEEK_MLA, nullptr, &found);
+  CHECK((found.expanded_pair == 0 && found.absorbed_pair == 0));
+  CHECK(logits_of(MLA_ATTENTION_AUTO, &absorbed, &found) == always_absorbed);
+  CHECK((found.expanded_pair == 2 && found.absorbed_pair == 1 && found.absorbed_query == 0));
+  CHECK(logits_of(MLA_ATTENTION_AUTO, &expanded) != always_absorbed);
+
+  const auto measured = logits_of(MLA_ATTENTION_AUTO, nullptr, &found);
+  CHECK((found.expanded_pair > 0 && found.absorbed_pair > 0));
+  CHECK(logits_of(MLA_ATTENTION_AUTO, &found) == measured);
+
+  mla_context* refused = nullptr;
+  mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
+  absorbed.absorbed_query = std::nan(""), options.attention_rates = &absorbed;
+  CHECK(mla_context_new(&refused, model.get(), &options) == MLA_INVALID_ARGUMENT);
+  CHECK_THAT(mla_last_error(), Catch::Matchers::Contains("attention rate"));
+}
+
 TEST_CASE("a cache tells how it was made") {
   const demo::Model model = demo::load();
   mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;

@@ -47,7 +47,7 @@ TEST_CASE("a program that was compiled with an older header loads, computes and 
   const demo::Model model = demo::load(&load);
   mla_context_options options = MLA_CONTEXT_OPTIONS_INIT;
   options.struct_size = offsetof(mla_context_options, n_threads_batch);
-  garbage(options.n_threads_batch), garbage(options.pin_threads), garbage(options.deterministic);
+  garbage(options.n_threads_batch), garbage(options.pin_threads), garbage(options.deterministic), garbage(options.attention_rates);
   const demo::Context context = demo::make_context(model, &options);
   const auto tokens = demo::some_tokens(model, 4);
   mla_batch batch = demo::batch_of(tokens);

@@ -1,7 +1,7 @@
 import gc
 import threading
 import time
-from typing import Any, List
+from typing import Any, List, Optional
 
 import numpy as np
 import pytest
@@ -255,3 +255,23 @@ def test_deterministic_contexts_agree_to_the_last_bit(model: mla.Model) -> None:
 
     expected = last(1, 512, 149)
     assert all(last(*how) == expected for how in ((2, 512, 149), (1, 32, 100), (3, 64, 1)))
+
+
+def test_attention_rates_decide_what_auto_takes(model: mla.Model) -> None:
+    ids = model.tokenizer.encode("In the beginning God created the heaven and the earth.")
+
+    def logits(attention: str, rates: Optional[mla.AttentionRates] = None) -> bytes:
+        with mla.Context(model, n_ctx=64, n_threads=2, attention=attention, attention_rates=rates) as context:
+            context.decode(ids)
+            assert rates is None or context.attention_rates == rates
+            return context.logits().tobytes()
+
+    absorbed, expanded = mla.AttentionRates(0, 2, 0, 0, 1, 0), mla.AttentionRates(0, 1, 0, 0, 2, 0)
+    assert logits("auto", absorbed) == logits("deepseek-mla")
+    assert logits("auto", expanded) != logits("deepseek-mla")
+    with mla.Context(model, n_ctx=64) as context:
+        assert context.attention_rates is None
+        context.decode(ids)
+        assert context.attention_rates is not None and context.attention_rates.expanded_pair > 0
+    with pytest.raises(mla.InvalidArgumentError, match="attention rate"):
+        mla.Context(model, n_ctx=64, attention_rates=mla.AttentionRates(-1, 0, 0, 0, 0, 0))

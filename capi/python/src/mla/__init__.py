@@ -11,7 +11,7 @@ fail raises an exception of its own, below mla.Error. Objects with close() are c
 
 from ._library import isa_name, version as __version__
 from .chat import ChatTemplate, Message
-from .context import Context, MemoryNeed, OpTiming
+from .context import AttentionRates, Context, MemoryNeed, OpTiming
 from .demo import demo_model
 from .errors import (AbortedError, BadFileError, CacheFullError, Error, InternalError, InvalidArgumentError, IoError, NotFoundError,
                      OutOfMemoryError, UnsupportedError)
@@ -24,9 +24,9 @@ from .tokenizer import TextStream, Tokenizer
 from .types import AttentionMode, CacheLayout, CacheType, Numa, RepackMode, TokenKind
 
 __all__ = [
-    "ALL_SEQUENCES", "AbortedError", "AttentionMode", "BadFileError", "CacheFullError", "CacheLayout", "CacheType", "ChatTemplate",
-    "Context", "Error", "Generation", "InternalError", "InvalidArgumentError", "IoError", "KvCache", "KvCacheOptions", "MemoryNeed",
-    "Message", "Model", "ModelInfo", "NotFoundError", "Numa", "OpTiming", "OutOfMemoryError", "RepackMode", "Sampler", "SamplerOptions",
-    "TextStream", "ThreadPool", "TokenKind", "TokenProbability", "Tokenizer", "UnsupportedError", "__version__", "default_threads",
-    "demo_model", "isa_name",
+    "ALL_SEQUENCES", "AbortedError", "AttentionMode", "AttentionRates", "BadFileError", "CacheFullError", "CacheLayout", "CacheType",
+    "ChatTemplate", "Context", "Error", "Generation", "InternalError", "InvalidArgumentError", "IoError", "KvCache", "KvCacheOptions",
+    "MemoryNeed", "Message", "Model", "ModelInfo", "NotFoundError", "Numa", "OpTiming", "OutOfMemoryError", "RepackMode", "Sampler",
+    "SamplerOptions", "TextStream", "ThreadPool", "TokenKind", "TokenProbability", "Tokenizer", "UnsupportedError", "__version__",
+    "default_threads", "demo_model", "isa_name",
 ]

@@ -160,6 +160,18 @@ class mla_kv_cache_options(Structure):
     ]
 
 
+class mla_attention_rates(Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("expanded_start", c_double),
+        ("expanded_pair", c_double),
+        ("expanded_key", c_double),
+        ("absorbed_start", c_double),
+        ("absorbed_pair", c_double),
+        ("absorbed_query", c_double),
+    ]
+
+
 class mla_context_options(Structure):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -177,6 +189,7 @@ class mla_context_options(Structure):
         ("n_threads_batch", c_int32),
         ("pin_threads", c_int32),
         ("deterministic", c_int32),
+        ("attention_rates", POINTER(mla_attention_rates)),
     ]
 
 
@@ -339,6 +352,7 @@ FUNCTIONS = {
     "mla_context_free": (None, [c_void_p]),
     "mla_context_memory_need": (c_int, [POINTER(mla_memory_need), c_char_p, POINTER(mla_context_options)]),
     "mla_context_bytes": (c_uint64, [c_void_p]),
+    "mla_context_attention_rates": (c_int, [POINTER(mla_attention_rates), c_void_p]),
     "mla_context_decode": (c_int, [c_void_p, POINTER(mla_batch)]),
     "mla_context_logits": (c_int, [POINTER(c_void_p), c_void_p]),
     "mla_context_logits_of_row": (c_int, [POINTER(c_void_p), c_void_p, c_int32]),

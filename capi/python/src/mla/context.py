@@ -2,7 +2,7 @@
 
 import ctypes
 import weakref
-from ctypes import byref, c_size_t, c_void_p, sizeof
+from ctypes import byref, c_size_t, c_void_p, pointer, sizeof
 from typing import TYPE_CHECKING, Callable, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
@@ -53,6 +53,17 @@ class MemoryNeed(NamedTuple):
     limit: str  #: what sets that: "the machine", "the control group /a/b"
 
 
+class AttentionRates(NamedTuple):
+    """What mode auto chooses by: nanoseconds that attention takes for all heads of one layer, on the threads that read prompts."""
+
+    expanded_start: float  #: whatever the number of tokens
+    expanded_pair: float  #: a new token meets a key, expanded form
+    expanded_key: float  #: key and value of every head are made from a latent row
+    absorbed_start: float  #: whatever the number of tokens
+    absorbed_pair: float  #: a new token meets a latent row, absorbed form
+    absorbed_query: float  #: a new token's queries are taken into latent space, and what they find out of it
+
+
 class Context(Owner, Writer):
     """Activations, logits, threads and a KvCache for one stream of computation. One thread at a time; abort() from any.
 
@@ -62,12 +73,16 @@ class Context(Owner, Writer):
     def __init__(self, model: "Model", *, attention: Union[AttentionMode, str] = "auto", n_ctx: int = 4096, n_ubatch: int = 2048,
                  cache_type_k: Union[CacheType, str] = "q16_row", cache_type_v: Union[CacheType, str] = "q16_row",
                  cache: Optional[KvCache] = None, n_threads: int = 0, n_threads_batch: int = 0,
-                 thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False, deterministic: bool = False) -> None:
+                 thread_pool: Optional[ThreadPool] = None, pin_threads: bool = False, deterministic: bool = False,
+                 attention_rates: Optional[AttentionRates] = None) -> None:
         options = _options(attention, n_ctx, n_ubatch, cache_type_k, cache_type_v, n_threads, n_threads_batch)
         options.cache = cache.handle.pointer if cache else None
         options.thread_pool = thread_pool.struct if thread_pool else None
         options.pin_threads = pin_threads
         options.deterministic = deterministic
+        rates = attention_rates and _abi.mla_attention_rates(sizeof(_abi.mla_attention_rates), *attention_rates)
+        if rates:
+            options.attention_rates = pointer(rates)
         self.model = model
         keep = (model.handle, cache.handle if cache else None, thread_pool.handle if thread_pool else None)
         self._handle = Handle(new(lib.mla_context_new, model.handle.pointer, byref(options)), lib.mla_context_free, keep)
@@ -200,6 +215,15 @@ class Context(Owner, Writer):
     def bytes(self) -> int:
         """Memory that the context holds now, not its cache's."""
         return lib.mla_context_bytes(self.handle.pointer)
+
+    @property
+    def attention_rates(self) -> Optional[AttentionRates]:
+        """What mode auto chooses by: given, or measured; None as long as no batch of several tokens of one sequence has asked for a choice.
+        Given to another context, they make its choices, and so every bit of its logits, the same in every process."""
+        raw = _abi.mla_attention_rates(struct_size=sizeof(_abi.mla_attention_rates))
+        check(lib.mla_context_attention_rates(byref(raw), self.handle.pointer))
+        rates = AttentionRates(*(getattr(raw, name) for name in AttentionRates._fields))
+        return rates if any(rates) else None
 
     @property
     def n_threads(self) -> int:

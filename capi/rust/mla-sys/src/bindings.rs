@@ -347,6 +347,33 @@ impl Default for mla_kv_cache_options {
 /// In the place of a sequence id: all of them.
 pub const MLA_ALL_SEQUENCES: c_int = -1;
 
+/// What MLA_ATTENTION_AUTO chooses by: nanoseconds that attention takes for all heads of one layer, on the threads that read prompts
+/// (docs/attention.md). They come from mla_context_attention_rates(), or from `mla-bench --explain`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct mla_attention_rates {
+    pub struct_size: usize,
+    /// whatever the number of tokens
+    pub expanded_start: f64,
+    /// a new token meets a key, expanded form
+    pub expanded_pair: f64,
+    /// key and value of every head are made from a latent row
+    pub expanded_key: f64,
+    /// whatever the number of tokens
+    pub absorbed_start: f64,
+    /// a new token meets a latent row, absorbed form
+    pub absorbed_pair: f64,
+    /// a new token's queries are taken into latent space, and what they find out of it
+    pub absorbed_query: f64,
+}
+impl Default for mla_attention_rates {
+    /// What the header's initialiser macro sets: the size, and zeros.
+    fn default() -> Self {
+        // SAFETY: integers, floats and pointers that may be null: all zeros is a value of each.
+        Self { struct_size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
+    }
+}
+
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mla_context_options {
@@ -376,6 +403,9 @@ pub struct mla_context_options {
     /// Nonzero: logits are the same to the last bit whatever the number of threads, the length of batches and ubatches, the sequences beside, and
     /// what was in the cache already; on the same processor, with the same library. Prompts take longer: docs/attention.md.
     pub deterministic: i32,
+    /// Copied. NULL: measured when a batch first asks for a choice, once for a model, row type and number of threads. With given rates the choice,
+    /// and with it every bit of the logits, is the same in every process. All 0: always the expanded form for several tokens.
+    pub attention_rates: *const mla_attention_rates,
 }
 impl Default for mla_context_options {
     /// What the header's initialiser macro sets: the size, and zeros.
@@ -724,6 +754,9 @@ extern "C" {
     pub fn mla_context_memory_need(need: *mut mla_memory_need, path: *const c_char, options: *const mla_context_options) -> mla_status;
     /// Memory that the context holds now: activations, scratch of its threads, logits and embeddings, not its cache's. 0 for NULL.
     pub fn mla_context_bytes(context: *const mla_context) -> u64;
+    /// Fills `rates` up to its struct_size: what was given, or was measured for this context or another on the same model. All 0 as long as no batch
+    /// of several tokens of one sequence has asked for a choice, and in the other modes.
+    pub fn mla_context_attention_rates(rates: *mut mla_attention_rates, context: *const mla_context) -> mla_status;
     /// Adds the batch to the cache and computes the logits it asks for. Fails with MLA_INVALID_ARGUMENT, _CACHE_FULL,
     /// _ABORTED, _OUT_OF_MEMORY; the cache is then as it was before the call, and there are no logits.
     pub fn mla_context_decode(context: *mut mla_context, batch: *const mla_batch) -> mla_status;

@@ -7,7 +7,7 @@ use mla_sys as sys;
 use crate::batch::Batch;
 use crate::cache::KvCache;
 use crate::cache_ref::KvCacheRef;
-use crate::context_options::{ContextOptions, Hosts};
+use crate::context_options::{AttentionRates, ContextOptions, Hosts};
 use crate::error::{check, Result};
 use crate::ffi::count;
 use crate::generate::{Text, Tokens};
@@ -108,6 +108,15 @@ impl Context {
     pub fn bytes(&self) -> u64 {
         // SAFETY: a live context.
         unsafe { sys::mla_context_bytes(self.raw()) }
+    }
+
+    /// What [`AttentionMode::Auto`] chooses by: given, or measured; none as long as no batch of several tokens of one sequence has asked for
+    /// a choice.
+    pub fn attention_rates(&self) -> Result<Option<AttentionRates>> {
+        let mut raw = sys::mla_attention_rates::default();
+        // SAFETY: a live context, and a complete struct.
+        check(unsafe { sys::mla_context_attention_rates(&mut raw, self.raw()) })?;
+        Ok(Some(AttentionRates::from_raw(&raw)).filter(|rates| *rates != AttentionRates::default()))
     }
 
     /// Decodes `prompt` behind what sequence 0 holds, and then token after token as the sampler picks them: an iterator.

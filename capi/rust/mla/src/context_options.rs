@@ -19,6 +19,7 @@ pub struct ContextOptions<'a> {
     raw: sys::mla_context_options,
     cache: Option<KvCache>,
     shared_threads: Option<&'a SharedThreads>,
+    attention_rates: Option<sys::mla_attention_rates>,
     hosts: Hosts,
 }
 
@@ -101,6 +102,12 @@ impl<'a> ContextOptions<'a> {
         self
     }
 
+    /// What [`AttentionMode::Auto`] chooses by, instead of measuring it: the same choice, and so the same bits, in every process.
+    pub fn attention_rates(mut self, rates: AttentionRates) -> Self {
+        self.attention_rates = Some(rates.to_raw());
+        self
+    }
+
     /// Threads of the library's that it shares with other contexts, instead of its own.
     pub fn shared_threads(mut self, threads: &'a SharedThreads) -> Self {
         self.shared_threads = Some(threads);
@@ -154,6 +161,7 @@ impl<'a> ContextOptions<'a> {
         let mut raw = self.raw;
         raw.cache = self.cache.as_ref().map_or(ptr::null_mut(), KvCache::raw);
         raw.thread_pool = thread_pool.as_ref().or_else(|| self.shared_threads.map(SharedThreads::raw)).map_or(ptr::null(), |pool| pool);
+        raw.attention_rates = self.attention_rates.as_ref().map_or(ptr::null(), |rates| rates);
         raw.allocator = allocator.as_ref().map_or(ptr::null(), |allocator| allocator);
         if let Some(abort) = &self.hosts.abort {
             raw.abort = Some(host::abort);
@@ -163,6 +171,48 @@ impl<'a> ContextOptions<'a> {
         // SAFETY: what the options point to lives until the call returns; what is called later goes into the context.
         check(unsafe { sys::mla_context_new(&mut context, model.raw(), &raw) })?;
         Ok(Context::from_raw(context, self.hosts, self.cache, model.clone()))
+    }
+}
+
+/// Nanoseconds that attention takes for all heads of one layer, on the threads that read prompts: what [`AttentionMode::Auto`] chooses by.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct AttentionRates {
+    /// Whatever the number of tokens, expanded form.
+    pub expanded_start: f64,
+    /// A new token meets a key.
+    pub expanded_pair: f64,
+    /// Key and value of every head are made from a latent row.
+    pub expanded_key: f64,
+    /// Whatever the number of tokens, absorbed form.
+    pub absorbed_start: f64,
+    /// A new token meets a latent row.
+    pub absorbed_pair: f64,
+    /// A new token's queries are taken into latent space, and what they find out of it.
+    pub absorbed_query: f64,
+}
+
+impl AttentionRates {
+    fn to_raw(self) -> sys::mla_attention_rates {
+        sys::mla_attention_rates {
+            expanded_start: self.expanded_start,
+            expanded_pair: self.expanded_pair,
+            expanded_key: self.expanded_key,
+            absorbed_start: self.absorbed_start,
+            absorbed_pair: self.absorbed_pair,
+            absorbed_query: self.absorbed_query,
+            ..Default::default()
+        }
+    }
+
+    pub(crate) fn from_raw(raw: &sys::mla_attention_rates) -> Self {
+        Self {
+            expanded_start: raw.expanded_start,
+            expanded_pair: raw.expanded_pair,
+            expanded_key: raw.expanded_key,
+            absorbed_start: raw.absorbed_start,
+            absorbed_pair: raw.absorbed_pair,
+            absorbed_query: raw.absorbed_query,
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub use cache::{CacheLayout, CacheShape, CacheType, KvCache, KvCacheOptions};
 pub use cache_ref::{KvCacheRef, ALL_SEQUENCES};
 pub use chat::{ChatMessage, ChatOptions, ChatTemplate};
 pub use context::{AbortHandle, AttentionMode, Context};
-pub use context_options::{ContextOptions, MemoryNeed};
+pub use context_options::{AttentionRates, ContextOptions, MemoryNeed};
 pub use error::{Error, Result, Status};
 pub use generate::{Text, Tokens};
 pub use host::{Allocator, LogLevel, Progress, ThreadPool};

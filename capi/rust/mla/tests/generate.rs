@@ -5,7 +5,7 @@ mod common;
 use std::ffi::{CStr, CString};
 use std::ptr;
 
-use mla::{Batch, ContextOptions, SamplerOptions, Status, Token};
+use mla::{AttentionMode, AttentionRates, Batch, ContextOptions, SamplerOptions, Status, Token};
 use mla_sys as sys;
 
 /// The loop of examples/hello.c, with penalties fed.
@@ -151,4 +151,24 @@ fn deterministic_contexts_agree_to_the_last_bit() {
     for (n_threads, n_ubatch, cut) in [(2, 512, 149), (1, 32, 100), (3, 64, 1)] {
         assert!(last(n_threads, n_ubatch, cut) == expected, "{n_threads} threads, ubatches of {n_ubatch}, cut at {cut}");
     }
+}
+
+#[test]
+fn attention_rates_decide_what_auto_takes() {
+    let model = common::model();
+    let ids: Vec<i32> = (0..40).map(|i| 300 + i * 7 % 500).collect();
+    let logits = |options: ContextOptions| {
+        let mut context = options.n_threads(2).build(&model).unwrap();
+        context.decode(Batch::tokens(&ids)).unwrap();
+        (context.attention_rates().unwrap(), context.logits().unwrap().to_vec())
+    };
+    let absorbed = AttentionRates { expanded_pair: 2.0, absorbed_pair: 1.0, ..Default::default() };
+    let expanded = AttentionRates { expanded_pair: 1.0, absorbed_pair: 2.0, ..Default::default() };
+    let (none, always) = logits(ContextOptions::new().attention(AttentionMode::DeepseekMla));
+    assert_eq!(none, None);
+    assert!(logits(ContextOptions::new().attention_rates(absorbed)) == (Some(absorbed), always.clone()));
+    assert!(logits(ContextOptions::new().attention_rates(expanded)).1 != always);
+    assert!(logits(ContextOptions::new()).0.unwrap().expanded_pair > 0.0);
+    let refused = ContextOptions::new().attention_rates(AttentionRates { absorbed_query: f64::NAN, ..absorbed }).build(&model);
+    assert_eq!(refused.err().unwrap().status(), Status::InvalidArgument);
 }
