@@ -2,8 +2,8 @@
 # POSIX sh. Says what it does on standard error; the output of the tools goes to a log that is shown when one fails.
 
 # What cmake/MlaDependencies.cmake asks for, as Debian and Ubuntu name it. ocl-icd-opencl-dev is for the CMake files of
-# Debian's oneDNN, which want OpenCL whether it is used or not.
-packages="g++ cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libeigen3-dev libfmt-dev libspdlog-dev libnuma-dev
+# Debian's oneDNN, which want OpenCL whether it is used or not; make is what CMake takes when nobody names a generator (cargo, pip).
+packages="g++ make cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libeigen3-dev libfmt-dev libspdlog-dev libnuma-dev
 nlohmann-json3-dev libpcre2-dev libcli11-dev libcpp-httplib-dev catch2"
 
 say() {

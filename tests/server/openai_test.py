@@ -217,14 +217,15 @@ class Hostile(unittest.TestCase):
 
     def test_shutdown_waits_for_a_slow_reader(self):
         with Server("--grace", "60") as server:
-            body = json.dumps({"prompt": "And", "max_tokens": 3000, "stream": True, "ignore_eos": True, "logprobs": 20})
-            connection = server.post("/v1/completions", body, "Connection: close\r\n", receive_buffer=4096)
+            body = json.dumps({"messages": [{"role": "user", "content": "And"}], "max_tokens": 2600, "stream": True, "ignore_eos": True,
+                               "logprobs": True, "top_logprobs": 20})
+            connection = server.post("/v1/chat/completions", body, "Connection: close\r\n", receive_buffer=4096)
             self.assertEqual(status_of(connection), 200)
             server.process.send_signal(signal.SIGTERM)
-            data = b""
-            while part := connection.recv(65536):  # more than the buffers on the way hold: the answer is made long before it is read
-                data = (data + part)[-200:]
-                time.sleep(0.005)
+            data, n_bytes = b"", 0
+            while part := connection.recv(65536):  # the answer is more than the buffers on the way hold: it is made long before it is out
+                data, n_bytes = (data + part)[-200:], n_bytes + len(part)
+                time.sleep(0.015 if n_bytes < 1_500_000 else 0)
             self.assertIn(b"[DONE]", data)
             self.assertEqual(server.process.wait(timeout=60), 0)
             connection.close()
