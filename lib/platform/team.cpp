@@ -35,7 +35,7 @@ void Team::run(const Share& share, TaskRef task) {
     queues_[q].word.store(end << 32 | begin, std::memory_order_release);
     begin = end;
   }
-  epoch_.fetch_add(1);  // sequentially consistent, as is the count of sleepers: one side sees the other
+  epoch_.fetch_add(2);  // sequentially consistent, as is the count of sleepers: one side sees the other
   if (sleepers_.load() > 0) wake(n_tasks);
   take_tasks(0, share.leader_node);
   for (Spin spin; unfinished_.load(std::memory_order_acquire) > 0;) spin.pause();
@@ -82,8 +82,8 @@ void Team::call(int task, int thread) noexcept {
 }
 
 void Team::work(int thread) noexcept {
-  while (!stopping_.load()) {
-    const std::uint32_t seen = epoch_.load(std::memory_order_acquire);
+  // One variable says both what there is to do and whether to stop: between two, a thread could miss a stop and sleep for ever.
+  for (std::uint32_t seen; !is_stop(seen = epoch_.load(std::memory_order_acquire));) {
     if (thread < active_.load(std::memory_order_relaxed))
       take_tasks(thread, nodes_[static_cast<std::size_t>(thread)].load(std::memory_order_relaxed));
     await_change(seen, thread);
@@ -93,7 +93,7 @@ void Team::work(int thread) noexcept {
 void Team::await_change(std::uint32_t seen, int thread) noexcept {
   if (thread >= active_.load(std::memory_order_relaxed)) {
     std::unique_lock lock(mutex_);
-    return park_.wait(lock, [&] { return thread < active_.load() || stopping_.load(); });
+    return park_.wait(lock, [&] { return thread < active_.load() || is_stop(epoch_.load()); });
   }
   for (Spin spin; spin.elapsed() < spin_time_ && !spin.crowded(); spin.pause())
     if (epoch_.load(std::memory_order_acquire) != seen) return;
@@ -117,8 +117,7 @@ void Team::set_active(int n_threads) noexcept {
 void Team::stop() noexcept {
   {
     const std::lock_guard lock(mutex_);
-    stopping_.store(true);
-    epoch_.fetch_add(1);
+    epoch_.fetch_or(1);
   }
   wake_.notify_all();
   park_.notify_all();

@@ -43,13 +43,17 @@ class Team {
   void work(int thread) noexcept;
   /// Ends every work(), now and in future until start(). Not during run().
   void stop() noexcept;
-  void start() noexcept { stopping_.store(false); }
+  /// Not during run(), nor before every work() has ended.
+  void start() noexcept {
+    if (is_stop(epoch_.load())) epoch_.fetch_add(1);
+  }
 
  private:
   struct alignas(64) Queue {
     std::atomic<std::uint64_t> word{0};  // end << 32 | next: one that comes late can't mix the two of different operations
   };
 
+  static bool is_stop(std::uint32_t epoch) noexcept { return epoch % 2 != 0; }
   void set_active(int n_threads) noexcept;
   void take_tasks(int thread, int node) noexcept;
   int take_from(Queue& queue, int thread) noexcept;
@@ -64,9 +68,9 @@ class Team {
   const std::unique_ptr<std::atomic<int>[]> nodes_;
 
   // Written where an operation begins, read by everybody who waits for one.
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // rises by two with each operation; odd: stopped
   std::atomic<int> n_queues_{0}, active_;
-  std::atomic<bool> by_node_{false}, stopping_{false};
+  std::atomic<bool> by_node_{false};
   TaskRef task_{};
 
   alignas(64) std::atomic<int> unfinished_{0};

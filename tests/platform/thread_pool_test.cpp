@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "platform/executor.hpp"
+#include "platform/team.hpp"
 
 using namespace mla;
 
@@ -38,6 +39,23 @@ TEST_CASE("thousands of short operations, with pauses in which the threads sleep
     if (round % 500 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   CHECK(sum == 3000 * 10);
+}
+
+TEST_CASE("a team that is stopped while its threads begin, or sleep, ends and begins anew") {
+  for (int i = 0; i < 3000; ++i) {
+    platform::Team team(2, 2);
+    std::thread worker([&] { team.work(1); });
+    for (std::atomic<int> pause = i % 1000 * 10; pause > 0;) --pause;
+    team.stop();
+    worker.join();
+    team.start();
+    worker = std::thread([&] { team.work(1); });
+    std::atomic<int> count{0};
+    team.run(3, TaskRef{[](void* data, int, int) { ++*static_cast<std::atomic<int>*>(data); }, &count});
+    team.stop();
+    worker.join();
+    REQUIRE(count == 3);
+  }
 }
 
 TEST_CASE("an exception from a task reaches the caller, and the pool goes on working") {
