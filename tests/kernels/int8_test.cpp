@@ -161,7 +161,11 @@ TEST_CASE("8-bit products of every format, few and many rows, odd sizes, extreme
           for (const std::int64_t m : {1, 8}) check_product(kernels.find(type), type, weights, a, m, 16, k);
         }
     }
-    CHECK(formats == 12);
+#ifdef __aarch64__
+    CHECK(formats == (&kernels == &scalar::int8 ? 19 : 12));  // the codebook types run in floats there
+#else
+    CHECK(formats == 19);
+#endif
   });
 }
 
@@ -176,8 +180,10 @@ TEST_CASE("every instruction set gives the bits of the plain loops, for rows and
       const std::int64_t k = quant::traits(type).block_size == 32 ? 2336 : 2560;  // more than one run of chunks
       const auto rows = blocks(type, n, k, random);
       const std::size_t row_bytes = quant::row_bytes(type, k);
+      const bool has_panels = kernels.find_interleave(type) != nullptr;
       std::vector<std::byte> panels(rows.size());
-      for (const std::size_t panel : {std::size_t{0}, 16 * row_bytes}) kernels.find_interleave(type)(rows.data() + panel, row_bytes, panels.data() + panel);
+      for (const std::size_t panel : {std::size_t{0}, 16 * row_bytes})
+        if (has_panels) kernels.find_interleave(type)(rows.data() + panel, row_bytes, panels.data() + panel);
       for (const std::int64_t m : {1, 3, 15, 300}) {  // up to more than one run of activations
         INFO(quant::traits(type).name << ", m " << m);
         const auto x = normals(m * k, random);
@@ -187,6 +193,7 @@ TEST_CASE("every instruction set gives the bits of the plain loops, for rows and
         scalar::int8.find(type)({a.rows, m, rows.data(), row_bytes, n, k, expected.data(), n}, scratch);
         kernels.find(type)({a.rows, m, rows.data(), row_bytes, n, k, y.data(), n}, scratch);
         CHECK(y == expected);
+        if (!has_panels) continue;
         kernels.find(type)({a.rows, m, panels.data(), row_bytes, n, k, y.data(), n, true}, scratch);
         CHECK(y == expected);
       }

@@ -151,6 +151,7 @@ template <typename F>
 using Stored = Unpacked<F>;
 
 #include "kernels/panel/interleave.inc"
+Int8Kernels::ProductFn unpacked_product(quant::Type) noexcept { return nullptr; }  // they run in floats
 #include "kernels/panel/products.inc"
 
 /// The largest magnitude, by its bits: their order is that of the numbers, with infinity and NaN above all others.

@@ -5,6 +5,7 @@
 
 #include "kernels/int8.hpp"
 #include "kernels/panel/layout.hpp"
+#include "kernels/unpacked.hpp"
 #include "quant/half.hpp"
 #include "quant/iq4_values.hpp"
 
@@ -136,6 +137,7 @@ template <typename F>
 using Stored = Unpacked<F>;
 
 #include "kernels/panel/interleave.inc"
+using scalar::unpacked_product;
 #include "kernels/panel/products.inc"
 
 /// As quantize_row() of the vector kernels, to the bit.

@@ -1,5 +1,6 @@
 // Compiled for AVX2, FMA and F16C.
 #include "kernels/int8.hpp"
+#include "kernels/unpacked.hpp"
 #include "kernels/x86/int8_quantize.hpp"
 #include "kernels/x86/panel_interleave.hpp"
 
@@ -192,6 +193,7 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
 }
 
 #include "kernels/x86/panel_widened.hpp"
+using avx2::unpacked_product;
 #include "kernels/panel/products.inc"
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Compiled for AVX-512 (F, BW, DQ, VL) with VNNI.
 #include "kernels/int8.hpp"
+#include "kernels/unpacked.hpp"
 #include "kernels/x86/int8_quantize.hpp"
 #include "kernels/x86/panel_interleave.hpp"
 
@@ -113,6 +114,7 @@ inline void multiply_blocks(const Weights& w, int c, const Activations& x, float
 template <typename F>
 using Stored = Unpacked<F>;
 
+using avx2::unpacked_product;
 #include "kernels/panel/products.inc"
 
 }  // namespace

@@ -16,6 +16,6 @@ void put_signed(float scale, const std::int8_t (&entry)[n], unsigned signs, floa
 }
 
 /// Seven stored signs; the eighth makes the number of negative values even.
-inline unsigned signs_of_seven(unsigned bits) noexcept { return (bits & 127u) | (static_cast<unsigned>(std::popcount(bits & 127u)) & 1u) << 7; }
+constexpr unsigned signs_of_seven(unsigned bits) noexcept { return (bits & 127u) | (static_cast<unsigned>(std::popcount(bits & 127u)) & 1u) << 7; }
 
 }  // namespace mla::quant::ref
