@@ -8,14 +8,16 @@
 namespace bench {
 namespace {
 
-constexpr std::array<WeightType, 12> types{{
+constexpr std::array<WeightType, 15> types{{
     {"f32", 0, 1, 4, ""}, {"f16", 1, 1, 2, ""}, {"bf16", 30, 1, 2, ""},
     {"q4_0", 2, 32, 18, ""}, {"q5_0", 6, 32, 22, ""}, {"q5_1", 7, 32, 24, ""}, {"q8_0", 8, 32, 34, ""}, {"iq4_nl", 20, 32, 18, ""},
     {"q4_k", 12, 256, 144, "q5_0"}, {"q5_k", 13, 256, 176, "q5_1"}, {"q6_k", 14, 256, 210, "q8_0"}, {"iq4_xs", 23, 256, 136, "iq4_nl"},
+    {"iq1_s", 19, 256, 50, "iq4_nl"}, {"iq2_xxs", 16, 256, 66, "iq4_nl"}, {"iq3_xxs", 18, 256, 98, "iq4_nl"},
 }};
 
 // Standard deviations of uniformly random integers: 4, 5, 6 and 8 bits, and the 16 values of the IQ4 table.
 constexpr float nibble = 4.61f, five_bits = 9.23f, six_bits = 18.47f, byte = 73.9f, iq4 = 69.0f;
+constexpr float iq1_s = 7.18f, iq2_xxs = 53.4f, iq3_xxs = 143.0f;  // of blocks of random bytes with a scale of 1
 constexpr float mean_scale = 38.0f;  // root mean square of the 6-bit scales below
 
 // A normal positive float as half precision, truncated.
@@ -49,6 +51,9 @@ void put_scales(const WeightType& type, float deviation, std::mt19937_64& random
     case 8: return put_half(block, deviation / byte);
     case 20: return put_half(block, deviation / iq4);
     case 23: return put_half(block, deviation / (iq4 * six_bits));
+    case 16: return put_half(block, deviation / iq2_xxs);
+    case 18: return put_half(block, deviation / iq3_xxs);
+    case 19: return put_half(block, deviation / iq1_s);
     case 14: return put_half(block + 208, deviation / (six_bits * byte));
     default: break;
   }

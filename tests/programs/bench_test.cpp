@@ -162,7 +162,7 @@ TEST_CASE("mla-bench --sweep --svg: depths in equal steps, and a plot that has t
 }
 
 TEST_CASE("mla-bench --synthetic: models of every type and preset for tests, and fewer layers") {
-  for (const char* type : {"f32", "f16", "bf16", "q4_0", "q5_0", "q5_1", "q8_0", "iq4_nl", "q4_k", "q5_k", "q6_k", "iq4_xs"}) {
+  for (const char* type : {"f32", "f16", "bf16", "q4_0", "q5_0", "q5_1", "q8_0", "iq4_nl", "q4_k", "q5_k", "q6_k", "iq4_xs", "iq1_s", "iq2_xxs", "iq3_xxs"}) {
     const std::string name = std::string("tiny-v3:") + type;
     const auto cells = run_json("mla-bench", {"--synthetic", name, "-p", "8", "-n", "1", "-r", "1"});
     REQUIRE(cells.size() == 2);

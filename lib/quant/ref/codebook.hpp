@@ -1,6 +1,5 @@
 // Shared by the types whose indices stand for entries of a codebook.
 #pragma once
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +8,7 @@ namespace mla::quant::ref {
 
 /// The n values of an entry times scale; bit j of `signs` makes value j negative.
 template <std::size_t n>
-void put_signed(float scale, const std::array<std::int8_t, n>& entry, unsigned signs, float* out) noexcept {
+void put_signed(float scale, const std::int8_t (&entry)[n], unsigned signs, float* out) noexcept {
   for (std::size_t j = 0; j < n; ++j) {
     const float product = scale * static_cast<float>(entry[j]);
     out[j] = signs >> j & 1u ? -product : product;

@@ -1,17 +1,20 @@
 #include "quant/ref/grids.hpp"
 
+#include <cstddef>
+#include <cstdint>
+
 namespace mla::quant::ref {
 namespace {
 
 #include "quant/ref/grids.inc"
 
-template <std::size_t n_values, std::size_t n_list, std::size_t n_entries>
-constexpr Grid<n_values, n_entries> unpack(const int (&list)[n_list], const std::uint16_t (&packed)[n_entries]) {
+template <int n_values, std::size_t n_list, std::size_t n_entries>
+constexpr Grid<n_values, int{n_entries}> unpack(const int (&list)[n_list], const std::uint16_t (&packed)[n_entries]) {
   constexpr unsigned bits = n_list <= 4 ? 2 : 3;
-  Grid<n_values, n_entries> grid{};
+  Grid<n_values, int{n_entries}> grid{};
   for (std::size_t entry = 0; entry < n_entries; ++entry)
-    for (std::size_t i = 0; i < n_values; ++i)
-      grid[entry][i] = static_cast<std::int8_t>(list[packed[entry] >> bits * i & ((1u << bits) - 1)]);
+    for (int i = 0; i < n_values; ++i)
+      grid.entries[entry][i] = static_cast<std::int8_t>(list[packed[entry] >> bits * i & ((1u << bits) - 1)]);
   return grid;
 }
 

@@ -1,13 +1,14 @@
-// The codebooks of IQ1_S to IQ3_S: an index of 8 to 11 bits stands for 8 or 4 values.
+// The codebooks of IQ1_S to IQ3_S: an index of 8 to 11 bits stands for 8 or 4 values. Files compiled for a wide instruction set include this
+// header, so it holds declarations only.
 #pragma once
-#include <array>
-#include <cstddef>
-#include <cstdint>
+#include <stdint.h>
 
 namespace mla::quant::ref {
 
-template <std::size_t n_values, std::size_t n_entries>
-using Grid = std::array<std::array<std::int8_t, n_values>, n_entries>;
+template <int n_values, int n_entries>
+struct Grid {
+  int8_t entries[n_entries][n_values];
+};
 
 extern const Grid<8, 2048> iq1_s_grid;  // also of IQ1_M
 extern const Grid<8, 256> iq2_xxs_grid;

@@ -8,7 +8,7 @@ namespace {
 
 void put_moved(float scale, unsigned index, bool down, float* out) {
   const float offset = down ? -0.125f : 0.125f;
-  for (std::size_t j = 0; j < 8; ++j) out[j] = scale * (static_cast<float>(iq1_s_grid[index][j]) + offset);
+  for (std::size_t j = 0; j < 8; ++j) out[j] = scale * (static_cast<float>(iq1_s_grid.entries[index][j]) + offset);
 }
 
 // 32 values of IQ1_S: low bits of four indices, and a word of their high bits (3 each), a scale (3) and the offset's sign.

@@ -18,7 +18,7 @@ void dequantize_iq2_xxs(const void* blocks, float* out, std::int64_t n) noexcept
       const std::uint8_t* indices = block + 2 + 8 * sub;
       const std::uint32_t word = u32_at(indices + 4);
       const float scale = quarter_scale(d, static_cast<int>(word >> 28));
-      for (int l = 0; l < 4; ++l) put_signed(scale, iq2_xxs_grid[indices[l]], signs_of_seven(word >> (7 * l)), out + i + 32 * sub + 8 * l);
+      for (int l = 0; l < 4; ++l) put_signed(scale, iq2_xxs_grid.entries[indices[l]], signs_of_seven(word >> (7 * l)), out + i + 32 * sub + 8 * l);
     }
   }
 }
@@ -30,7 +30,7 @@ void dequantize_iq2_xs(const void* blocks, float* out, std::int64_t n) noexcept 
     for (int l = 0; l < 32; ++l) {
       const unsigned word = u16_at(block + 2 + 2 * l);
       const float scale = quarter_scale(d, block[66 + l / 4] >> (l / 2 % 2 * 4) & 15);
-      put_signed(scale, iq2_xs_grid[word & 511u], signs_of_seven(word >> 9), out + i + 8 * l);
+      put_signed(scale, iq2_xs_grid.entries[word & 511u], signs_of_seven(word >> 9), out + i + 8 * l);
     }
   }
 }
@@ -42,7 +42,7 @@ void dequantize_iq2_s(const void* blocks, float* out, std::int64_t n) noexcept {
     for (int l = 0; l < 32; ++l) {
       const unsigned index = block[2 + l] | (block[66 + l / 4] >> (l % 4 * 2) & 3u) << 8;
       const float scale = quarter_scale(d, block[74 + l / 4] >> (l / 2 % 2 * 4) & 15);
-      put_signed(scale, iq2_s_grid[index], block[34 + l], out + i + 8 * l);
+      put_signed(scale, iq2_s_grid.entries[index], block[34 + l], out + i + 8 * l);
     }
   }
 }

@@ -14,7 +14,7 @@ void dequantize_iq3_xxs(const void* blocks, float* out, std::int64_t n) noexcept
       const float scale = d * (0.5f + static_cast<float>(word >> 28)) * 0.5f;
       for (int l = 0; l < 8; ++l) {
         const unsigned signs = signs_of_seven(word >> (l / 2 * 7)) >> (l % 2 * 4);
-        put_signed(scale, iq3_xxs_grid[block[2 + 8 * sub + l]], signs, out + i + 32 * sub + 4 * l);
+        put_signed(scale, iq3_xxs_grid.entries[block[2 + 8 * sub + l]], signs, out + i + 32 * sub + 4 * l);
       }
     }
   }
@@ -27,7 +27,7 @@ void dequantize_iq3_s(const void* blocks, float* out, std::int64_t n) noexcept {
     for (int l = 0; l < 64; ++l) {
       const unsigned index = block[2 + l] | (block[66 + l / 8] >> (l % 8) & 1u) << 8;
       const float scale = d * static_cast<float>(1 + 2 * (block[106 + l / 16] >> (l / 8 % 2 * 4) & 15));
-      put_signed(scale, iq3_s_grid[index], block[74 + l / 2] >> (l % 2 * 4), out + i + 4 * l);
+      put_signed(scale, iq3_s_grid.entries[index], block[74 + l / 2] >> (l % 2 * 4), out + i + 4 * l);
     }
   }
 }

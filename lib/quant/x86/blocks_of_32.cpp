@@ -63,6 +63,19 @@ void dequantize_q5_1(const void* blocks, float* out, int64_t n) noexcept {
   }
 }
 
+void dequantize_q6_0(const void* blocks, float* out, int64_t n) noexcept {
+  const uint8_t* block = (const uint8_t*)blocks;
+  for (int64_t i = 0; i < n; i += 32, block += 26) {
+    const float d = half_at(block);
+    const uint64_t high = u64_at(block + 2), both[2] = {high, high >> 4};  // a byte serves values j, j + 16, j + 8, j + 24
+    for (int j = 0; j < 16; j += lanes) {
+      const Ints q = load_u8(block + 10 + j), h = load_u8((const uint8_t*)both + j);
+      store(out + i + j, d * to_float(((q & 15) | (h & 3) << 4) - 32));
+      store(out + i + j + 16, d * to_float(((q >> 4) | (h & 12) << 2) - 32));
+    }
+  }
+}
+
 void dequantize_q8_0(const void* blocks, float* out, int64_t n) noexcept {
   const uint8_t* block = (const uint8_t*)blocks;
   for (int64_t i = 0; i < n; i += 32, block += 34) {

@@ -1,3 +1,4 @@
+// Formats of 4-bit indices into one fixed table.
 #include "quant/iq4_values.hpp"
 #include "quant/x86/blocks.hpp"
 #include "quant/x86/simd.hpp"
@@ -32,6 +33,18 @@ void dequantize_iq4_xs(const void* blocks, float* out, int64_t n) noexcept {
       const int scale = (int)((low_bits >> (4 * sub) & 15) | (high_bits >> (2 * sub) & 3) << 4) - 32;
       look_up_block(d * (float)scale * table, block + 8 + sub * 16, out + i + sub * 32);
     }
+  }
+}
+
+void dequantize_mxfp4(const void* blocks, float* out, int64_t n) noexcept {
+  static constexpr int8_t twice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  const uint8_t* block = (const uint8_t*)blocks;
+  const Table table = load_table(twice);
+  for (int64_t i = 0; i < n; i += 32, block += 17) {
+    const uint32_t exponent = block[0], bits = exponent < 2 ? 0x200000u << exponent : (exponent - 1) << 23;
+    float d;
+    memcpy(&d, &bits, sizeof d);
+    look_up_block(d * table, block + 1, out + i);
   }
 }
 

@@ -19,12 +19,16 @@ typedef float Floats __attribute__((vector_size(4 * lanes)));
 typedef int32_t Ints __attribute__((vector_size(4 * lanes)));
 typedef int16_t Halves __attribute__((vector_size(2 * lanes)));  // the bits of half-precision floats, or 16-bit integers
 
+/// Sixteen signed bytes.
+using Bytes = __m128i;
+
 #ifdef __AVX512F__
 
 // Each load reads one element per lane, at any alignment.
 inline Ints load_u8(const uint8_t* p) { return (Ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)); }
 inline Ints load_i8(const uint8_t* p) { return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)); }
 inline Ints load_u16(const uint8_t* p) { return (Ints)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)); }
+inline Ints to_ints(Bytes x, int) { return (Ints)_mm512_cvtepi8_epi32(x); }
 inline Halves load_i8_as_halves(const uint8_t* p) { return (Halves)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)); }
 inline Floats halves_to_floats(Halves x) { return _mm512_cvtph_ps((__m256i)x); }
 inline Floats load_f16(const uint8_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
@@ -33,6 +37,9 @@ inline void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
 inline Floats to_float(Ints x) { return _mm512_cvtepi32_ps((__m512i)x); }
 inline Floats as_float(Ints x) { return (Floats)x; }
 inline Ints lane_numbers() { return Ints{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
+
+/// Of b the lanes whose sign bit is set in `which`, of a the others.
+inline Floats select(Floats a, Floats b, Ints which) { return _mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)which), a, b); }
 
 /// The low 16 bits of each lane.
 inline void store_u16(uint8_t* p, Ints x) { _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16((__m512i)x)); }
@@ -45,6 +52,7 @@ struct Table {
   Floats values;
 };
 inline Table load_table(const float* p) { return {load(p)}; }
+inline Table load_table(const int8_t* p) { return {to_float(load_i8((const uint8_t*)p))}; }
 inline Table operator*(float factor, Table t) { return {factor * t.values}; }
 inline Floats look_up(Table t, Ints index) { return _mm512_permutexvar_ps((__m512i)index, t.values); }
 
@@ -53,6 +61,8 @@ inline Floats look_up(Table t, Ints index) { return _mm512_permutexvar_ps((__m51
 inline Ints load_u8(const uint8_t* p) { return (Ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
 inline Ints load_i8(const uint8_t* p) { return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
 inline Ints load_u16(const uint8_t* p) { return (Ints)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)); }
+/// The bytes from `first` on, 0 or 8, one to a lane.
+inline Ints to_ints(Bytes x, int first) { return (Ints)_mm256_cvtepi8_epi32(first == 0 ? x : _mm_unpackhi_epi64(x, x)); }
 inline Halves load_i8_as_halves(const uint8_t* p) { return (Halves)_mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i*)p)); }
 inline Floats halves_to_floats(Halves x) { return _mm256_cvtph_ps((__m128i)x); }
 inline Floats load_f16(const uint8_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
@@ -61,6 +71,8 @@ inline void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
 inline Floats to_float(Ints x) { return _mm256_cvtepi32_ps((__m256i)x); }
 inline Floats as_float(Ints x) { return (Floats)x; }
 inline Ints lane_numbers() { return Ints{0, 1, 2, 3, 4, 5, 6, 7}; }
+
+inline Floats select(Floats a, Floats b, Ints which) { return _mm256_blendv_ps(a, b, as_float(which)); }
 
 inline void store_u16(uint8_t* p, Ints x) {
   const __m256i low = (__m256i)(x & 0xffff);  // packing saturates
@@ -75,11 +87,12 @@ struct Table {
   Floats low, high;
 };
 inline Table load_table(const float* p) { return {load(p), load(p + 8)}; }
+inline Table load_table(const int8_t* p) { return {to_float(load_i8((const uint8_t*)p)), to_float(load_i8((const uint8_t*)p + 8))}; }
 inline Table operator*(float factor, Table t) { return {factor * t.low, factor * t.high}; }
 inline Floats look_up(Table t, Ints index) {
   const __m256 low = _mm256_permutevar8x32_ps(t.low, (__m256i)index);
   const __m256 high = _mm256_permutevar8x32_ps(t.high, (__m256i)index);
-  return _mm256_blendv_ps(low, high, as_float(index << 28));  // bit 3 of the index to the sign that blendv reads
+  return select(low, high, index << 28);  // bit 3 of the index moved to the sign
 }
 
 #endif
