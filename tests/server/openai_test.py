@@ -216,7 +216,7 @@ class Hostile(unittest.TestCase):
                 connection.close()
 
     def test_shutdown_waits_for_a_slow_reader(self):
-        with Server("--grace", "60") as server:
+        with Server("--grace", "600") as server:  # a sanitized build makes these answers in minutes
             body = json.dumps({"messages": [{"role": "user", "content": "And"}], "max_tokens": 2600, "stream": True, "ignore_eos": True,
                                "logprobs": True, "top_logprobs": 20})
             connection = server.post("/v1/chat/completions", body, "Connection: close\r\n", receive_buffer=4096)
