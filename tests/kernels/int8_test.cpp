@@ -200,3 +200,19 @@ TEST_CASE("every instruction set gives the bits of the plain loops, for rows and
     }
   });
 }
+
+TEST_CASE("rows of codebook types that are longer than what is unpacked at once", "[int8]") {
+  for_each_kernel([](const Int8Kernels& kernels) {
+    if (kernels.find(quant::Type::iq2_xxs) == nullptr) return;
+    std::mt19937 random(4);
+    constexpr std::int64_t k = 65 * chunk_values;
+    for (const quant::Type type : {quant::Type::iq1_m, quant::Type::iq2_xxs, quant::Type::iq3_s})
+      for (const std::int64_t n : {3, 18}) {
+        const auto weights = blocks(type, n, k, random);
+        for (const std::int64_t m : {1, 5}) {
+          const Activations a(kernels, normals(m * k, random), m, k);
+          check_product(kernels.find(type), type, weights, a, m, n, k);
+        }
+      }
+  });
+}
